@@ -1,0 +1,64 @@
+"""Clew: a define-by-run autograd tensor library.
+
+Every eager operation lays down a thread of tape; ``backward()`` walks it home.
+
+>>> import clew
+>>> x = clew.tensor([1.0, 2.0], requires_grad=True)
+>>> (x * x).sum().backward()
+>>> x.grad.tolist()
+[2.0, 4.0]
+"""
+
+from __future__ import annotations
+
+from clew import _C
+from clew._version import __version__
+
+# What the registry and the extension provide under the package's own name.
+globals().update(
+    {name: getattr(_C.functions, name) for name in dir(_C.functions) if not name.startswith("_")}
+)
+globals().update(
+    {
+        name: getattr(_C, name)
+        for name in dir(_C)
+        if not name.startswith("_") and name not in ("functions", "nn", "ops")
+    }
+)
+
+Tensor = _C.Tensor
+float = _C.float32
+double = _C.float64
+half = _C.float16
+short = _C.int16
+int = _C.int32
+long = _C.int64
+
+from clew import _tensor  # noqa: E402, F401
+from clew import autograd  # noqa: E402
+from clew.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled  # noqa: E402
+from clew._creation import *  # noqa: E402, F403
+from clew import ops, nn, optim, utils  # noqa: E402
+from clew.serialization import load, save  # noqa: E402
+
+
+def __getattr__(name: str):
+    """Modules that most programs do not need are imported on first use."""
+    if name in ("amp", "profiler", "testing", "safetensors"):
+        import importlib
+
+        return importlib.import_module(f"clew.{name}")
+    if name == "autocast":
+        from clew.amp import autocast
+
+        return autocast
+    from clew._missing import missing
+
+    raise missing("clew", name)
+
+
+def __dir__():
+    return sorted(
+        {n for n in globals() if not n.startswith("_")}
+        | {"amp", "profiler", "testing", "safetensors", "autocast"}
+    )

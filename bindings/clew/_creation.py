@@ -1,0 +1,86 @@
+"""Small functions of the namespace that are no ops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clew import _C
+
+__all__ = [
+    "allclose",
+    "asarray",
+    "get_rng_state",
+    "is_floating_point",
+    "is_tensor",
+    "isclose",
+    "numel",
+    "set_rng_state",
+    "from_numpy",
+]
+
+Tensor = _C.Tensor
+from_numpy = _C.from_numpy
+
+
+def is_tensor(obj: Any) -> bool:
+    """True when `obj` is a Tensor.
+
+    Example:
+        >>> clew.is_tensor(clew.ones(1))
+        True
+    """
+    return isinstance(obj, Tensor)
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """True when `input` has a floating dtype."""
+    return input.is_floating_point()
+
+
+def numel(input: Tensor) -> int:
+    """Number of elements of `input`."""
+    return input.numel()
+
+
+def asarray(obj: Any, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor of `obj`; shares memory unless `copy` is True or a conversion is needed."""
+    make = _C.tensor if copy else _C.as_tensor
+    return make(obj, dtype=dtype, device=device)
+
+
+def isclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Tensor:
+    """True where `|input - other| <= atol + rtol * |other|`, or both are equal.
+
+    Args:
+        input, other: shapes that broadcast together.
+        rtol, atol: relative and absolute tolerance.
+        equal_nan: whether two NaN count as close.
+    Returns:
+        Bool tensor of the broadcast shape.
+    Example:
+        >>> clew.isclose(clew.tensor([1.0]), clew.tensor([1.0 + 1e-7])).tolist()
+        [True]
+    """
+    close = (input == other) | (((input - other).abs() <= atol + rtol * other.abs()) & other.isfinite())
+    if equal_nan:
+        close = close | (input.isnan() & other.isnan())
+    return close
+
+
+def allclose(
+    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> bool:
+    """True when `isclose` holds for every element."""
+    return isclose(input, other, rtol, atol, equal_nan).all().item()
+
+
+def get_rng_state() -> tuple[int, int]:
+    """State of the default generator, for `set_rng_state`."""
+    return _C.default_generator.get_state()
+
+
+def set_rng_state(new_state: tuple[int, int]) -> None:
+    """Puts the default generator where `get_rng_state` found it."""
+    _C.default_generator.set_state(new_state)

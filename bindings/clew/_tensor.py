@@ -1,0 +1,308 @@
+"""Methods of Tensor that are written in Python."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clew import _C
+
+Tensor = _C.Tensor
+_dtypes = {
+    "float": _C.float32,
+    "double": _C.float64,
+    "half": _C.float16,
+    "bfloat16": _C.bfloat16,
+    "long": _C.int64,
+    "int": _C.int32,
+    "short": _C.int16,
+    "char": _C.int8,
+    "byte": _C.uint8,
+    "bool": _C.bool,
+}
+
+
+def _method(function: Any) -> Any:
+    _C._set_method(function.__name__, function)
+    return function
+
+
+@_method
+def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+    """Adds the gradient of this tensor with respect to every leaf into the leaf's `.grad`.
+
+    Args:
+        gradient: gradient of some scalar with respect to this tensor, of its shape; None means 1 and needs a
+            one-element tensor.
+        retain_graph: keep what backward reads, for a second backward; default `create_graph`.
+        create_graph: record the backward itself, for higher derivatives.
+        inputs: only these leaves get gradients.
+    Raises:
+        clew.AutogradError: the tensor has no history, or an earlier backward freed it.
+    """
+    _C._backward(self, gradient, create_graph if retain_graph is None else retain_graph, create_graph, inputs)
+
+
+@_method
+def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False):
+    """Converts dtype, device or both: `x.to(dtype)`, `x.to(device)`, `x.to(device, dtype)`, `x.to(other)`.
+
+    Returns:
+        The tensor itself when nothing changes and `copy` is False.
+    """
+    for a in args:
+        if isinstance(a, _C.dtype) or a in (float, int, bool):
+            if a is True or a is False:
+                copy = a
+                continue
+            dtype = a
+        elif isinstance(a, Tensor):
+            dtype, device = a.dtype, a.device
+        elif isinstance(a, (str, _C.device)):
+            device = a
+        elif a is not None:
+            raise TypeError(f"to: expected a dtype, a device or a tensor, got {type(a).__name__}")
+    return _C._to(self, dtype, device, copy)
+
+
+@_method
+def type(self, dtype=None):  # noqa: A001
+    """The name of the dtype as a string, or the tensor converted to `dtype`."""
+    return (
+        f"clew.{self.dtype!r}".replace("clew.clew.", "clew.")
+        if dtype is None
+        else _C._to(self, dtype, None, False)
+    )
+
+
+def _converter(name: str, dtype: _C.dtype) -> Any:
+    def convert(self):
+        return _C._to(self, dtype, None, False)
+
+    convert.__name__ = convert.__qualname__ = name
+    convert.__doc__ = f"The tensor as {dtype!r}; itself when it is that already."
+    return convert
+
+
+for _name, _dtype in _dtypes.items():
+    _C._set_method(_name, _converter(_name, _dtype))
+
+
+@_method
+def cpu(self):
+    """The tensor on the CPU; itself when it is there."""
+    return _C._to(self, None, "cpu", False)
+
+
+@_method
+def cuda(self, device=None):
+    """The tensor on a CUDA device."""
+    return _C._to(self, None, "cuda" if device is None else device, False)
+
+
+@_method
+def numpy(self, *, force=False):
+    """The data as a NumPy array that shares memory.
+
+    Raises:
+        clew.AutogradError: the tensor requires grad (use `detach()`), unless `force`.
+        TypeError: NumPy has no such dtype.
+    """
+    return _C._to_numpy(self.detach().cpu() if force else self)
+
+
+@_method
+def __array__(self, dtype=None, copy=None):
+    array = _C._to_numpy(self)
+    if dtype is not None and array.dtype != dtype:
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+@_method
+def type_as(self, other):
+    """The tensor as the dtype and device of `other`."""
+    return _C._to(self, other.dtype, other.device, False)
+
+
+@_method
+def get_device(self):
+    """Index of the CUDA device, -1 on the CPU."""
+    index = self.device.index
+    return -1 if index is None else index
+
+
+@_method
+def allclose(self, other, rtol=1e-5, atol=1e-8, equal_nan=False):
+    """See clew.allclose."""
+    import clew
+
+    return clew.allclose(self, other, rtol, atol, equal_nan)
+
+
+@_method
+def isclose(self, other, rtol=1e-5, atol=1e-8, equal_nan=False):
+    """See clew.isclose."""
+    import clew
+
+    return clew.isclose(self, other, rtol, atol, equal_nan)
+
+
+@_method
+def equal(self, other):
+    """True when shapes and all values are equal."""
+    return _C.equal(self, other)
+
+
+@_method
+def view_as(self, other):
+    """A view of the shape of `other`."""
+    return self.view(other.shape)
+
+
+@_method
+def reshape_as(self, other):
+    """The tensor in the shape of `other`."""
+    return self.reshape(other.shape)
+
+
+@_method
+def fill_diagonal_(self, value):
+    """Writes `value` along the main diagonal."""
+    self.diagonal().fill_(value)
+    return self
+
+
+def _sizes(size):
+    return tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
+
+
+def _new(function, self, size, dtype, device, requires_grad, *value):
+    return function(
+        _sizes(size),
+        *value,
+        dtype=self.dtype if dtype is None else dtype,
+        device=self.device if device is None else device,
+        requires_grad=requires_grad,
+    )
+
+
+@_method
+def new_zeros(self, *size, dtype=None, device=None, requires_grad=False):
+    """Zeros of the given size, with this tensor's dtype and device."""
+    return _new(_C.functions.zeros, self, size, dtype, device, requires_grad)
+
+
+@_method
+def new_ones(self, *size, dtype=None, device=None, requires_grad=False):
+    """Ones of the given size, with this tensor's dtype and device."""
+    return _new(_C.functions.ones, self, size, dtype, device, requires_grad)
+
+
+@_method
+def new_empty(self, *size, dtype=None, device=None, requires_grad=False):
+    """Uninitialised memory of the given size, with this tensor's dtype and device."""
+    return _new(_C.functions.empty, self, size, dtype, device, requires_grad)
+
+
+@_method
+def new_full(self, size, fill_value, dtype=None, device=None, requires_grad=False):
+    """`fill_value` everywhere, with this tensor's dtype and device."""
+    return _new(_C.functions.full, self, (size,), dtype, device, requires_grad, fill_value)
+
+
+@_method
+def new_tensor(self, data, dtype=None, device=None, requires_grad=False):
+    """A copy of `data`, with this tensor's dtype and device."""
+    return _C.tensor(
+        data,
+        dtype=self.dtype if dtype is None else dtype,
+        device=self.device if device is None else device,
+        requires_grad=requires_grad,
+    )
+
+
+@_method
+def register_hook(self, hook):
+    """Calls `hook(grad)` in backward; a returned tensor replaces the gradient.
+
+    Returns:
+        A handle whose `remove()` takes the hook off.
+    """
+    from clew.autograd.graph import TensorHookHandle
+
+    return TensorHookHandle(self, _C._register_hook(self, hook))
+
+
+@_method
+def register_post_accumulate_grad_hook(self, hook):
+    """Calls `hook(tensor)` after a gradient was added into this leaf's `.grad`."""
+    from clew.autograd.graph import TensorHookHandle
+
+    return TensorHookHandle(self, _C._register_post_accumulate_grad_hook(self, hook))
+
+
+@_method
+def __rpow__(self, other):
+    return _C.functions.pow(_C.as_tensor(other), self)
+
+
+@_method
+def __deepcopy__(self, memo):
+    if id(self) in memo:
+        return memo[id(self)]
+    if not self.is_leaf:
+        raise _C.AutogradError(
+            "deepcopy: expected a leaf, got the result of "
+            f"{self.grad_fn.name()} (detach() it; a copy cannot share its history)"
+        )
+    copy = self.detach().clone()
+    cls = self.__class__
+    if cls is not Tensor:
+        copy = _C._as_subclass(copy, cls)
+    copy.requires_grad_(self.requires_grad)
+    if self.grad is not None:
+        copy.grad = self.grad.detach().clone()
+    if self.__dict__:
+        from copy import deepcopy
+
+        copy.__dict__.update(deepcopy(self.__dict__, memo))
+    memo[id(self)] = copy
+    return copy
+
+
+def _rebuild(cls, array, dtype_name, shape, requires_grad):
+    dtype = getattr(_C, dtype_name)
+    t = _C._tensor_from_bytes(array, 0, dtype, shape)
+    if cls is not Tensor:
+        t = _C._as_subclass(t, cls)
+    return t.requires_grad_(requires_grad)
+
+
+@_method
+def __reduce_ex__(self, protocol):
+    data = bytes(_C._tensor_bytes(self.detach().contiguous()))
+    name = repr(self.dtype).removeprefix("clew.")
+    return (_rebuild, (self.__class__, data, name, list(self.shape), self.requires_grad))
+
+
+@_method
+def __format__(self, spec):
+    return format(self.item(), spec) if self.dim() == 0 and spec else repr(self)
+
+
+@_method
+def __round__(self, ndigits=None):
+    if ndigits:
+        scale = 10**ndigits
+        return (self * scale).round() / scale
+    return self.round()
+
+
+@_method
+def __reversed__(self):
+    return self.flip(0) if self.dim() else self
+
+
+@_method
+def __rfloordiv__(self, other):
+    return _C.functions.floor_divide(other, self)

@@ -1,0 +1,18 @@
+"""Layers, losses and containers: `clew.nn.Module` and what is built from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clew.nn import functional, init, utils
+from clew.nn.modules import *
+from clew.nn.modules import __all__ as _layers
+from clew.nn.parameter import Parameter
+
+__all__ = ["Parameter", "functional", "init", "utils", *_layers]
+
+
+def __getattr__(name: str) -> Any:
+    from clew._missing import missing
+
+    raise missing("nn", name)

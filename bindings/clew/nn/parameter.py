@@ -1,0 +1,43 @@
+"""Parameters: tensors that a module owns and an optimizer updates."""
+
+from __future__ import annotations
+
+import clew
+from clew import _C, Tensor
+
+__all__ = ["Parameter"]
+
+
+class Parameter(Tensor):
+    """A leaf tensor that a `Module` lists in `parameters()` when it is set as an attribute.
+
+    Args:
+        data: tensor of any shape; its memory is shared. None means an empty float tensor.
+        requires_grad: whether backward accumulates into `.grad`.
+    Example:
+        >>> clew.nn.Parameter(clew.ones(2)).requires_grad
+        True
+    """
+
+    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
+        if data is None:
+            data = clew.empty(0)
+        elif not isinstance(data, Tensor):
+            raise TypeError(f"Parameter: expected a Tensor, got {type(data).__name__} (argument 'data')")
+        result = _C._as_subclass(data, cls)
+        if requires_grad:
+            result.requires_grad_(True)
+        return result
+
+    def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None:
+        """Everything is done by `__new__`: a tensor has no second initialisation."""
+
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + super().__repr__()
+
+    def __deepcopy__(self, memo: dict) -> Parameter:
+        if id(self) in memo:
+            return memo[id(self)]
+        result = type(self)(self.detach().clone(), self.requires_grad)
+        memo[id(self)] = result
+        return result

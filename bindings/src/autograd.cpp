@@ -1,0 +1,302 @@
+// The tape in Python: backward, grad, nodes, hooks, modes, custom Functions, gradcheck.
+#include "bindings/src/autograd.h"
+
+#include <pybind11/functional.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "bindings/src/caster.h"
+#include "clew/autograd/autograd.h"
+#include "clew/ops/ops.h"
+
+namespace py = pybind11;
+
+namespace clew::python {
+namespace {
+
+using autograd::Node;
+
+// --- provenance --------------------------------------------------------------------------------------
+
+// A code object stays known once seen: nodes may end on threads without the GIL, so they cannot count
+// references. Bounded by the number of functions that call ops.
+struct KnownCode {
+  static constexpr size_t kSlots = 1024;
+  const void* recent[kSlots] = {};
+};
+KnownCode known_code;
+
+autograd::Provenance capture() noexcept {
+  PyThreadState* state = _PyThreadState_UncheckedGet();
+  if (state == nullptr) return {};
+#if PY_VERSION_HEX >= 0x030B0000
+  PyFrameObject* frame = PyThreadState_GetFrame(state);
+#else
+  PyFrameObject* frame = state->frame;
+  Py_XINCREF(frame);
+#endif
+  if (frame == nullptr) return {};
+  PyCodeObject* code = PyFrame_GetCode(frame);
+  const autograd::Provenance p{code, PyFrame_GetLasti(frame)};
+  Py_DECREF(frame);
+  const void*& slot = known_code.recent[(reinterpret_cast<uintptr_t>(code) >> 5) % KnownCode::kSlots];
+  if (slot == code) {
+    Py_DECREF(code);
+  } else {
+    slot = code;  // keeps the reference
+  }
+  return p;
+}
+
+std::string describe(const autograd::Provenance& p) {
+  const AcquireGil gil;
+  auto* code = static_cast<PyCodeObject*>(const_cast<void*>(p.code));
+  const py::object file = py::reinterpret_borrow<py::object>(code->co_filename), name = py::reinterpret_borrow<py::object>(code->co_name);
+  const int line = PyCode_Addr2Line(code, p.instruction);
+  std::string text = py::str(file).cast<std::string>() + ":" + std::to_string(line) + ", in " + py::str(name).cast<std::string>();
+  try {
+    const std::string source = py::str(py::module_::import("linecache").attr("getline")(file, line).attr("strip")()).cast<std::string>();
+    if (!source.empty()) text += ": " + source;
+  } catch (const py::error_already_set&) {  // the place is enough
+  }
+  return text;
+}
+
+// --- nodes -------------------------------------------------------------------------------------------
+
+struct PyNode {
+  Ref<Node> node;
+};
+
+// A node whose backward is Python: the second node type.
+class PythonNode final : public Node {
+ public:
+  PythonNode(std::string name, PyObject* context) : name_(std::move(name)), context_(context) {}
+
+  GradList run(GradList&& grads) override {
+    const AcquireGil gil;
+    const py::object result = with_node([&](const py::object& context) {
+      py::tuple args(grads.size());
+      for (size_t i = 0; i < grads.size(); ++i) args[i] = py::reinterpret_steal<py::object>(wrap(grads[i]));
+      return py::object(context.attr("_run_backward")(*args));
+    });
+    GradList out;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(result.ptr()); ++i) {
+      PyObject* item = PyTuple_GET_ITEM(result.ptr(), i);
+      out.push_back(item == Py_None ? Tensor() : as_tensor(item));
+    }
+    return out;
+  }
+  void release_saved() override {
+    const AcquireGil gil;
+    const Object done(PyObject_CallMethod(context_.get(), "_release", nullptr));
+    if (!done) throw py::error_already_set();
+  }
+  std::string name() const override { return name_; }
+  /// An attribute of the context, as user code expects of `y.grad_fn.saved_tensors`.
+  py::object attribute(const std::string& attribute_name) {
+    return with_node([&](const py::object& context) { return py::object(context.attr(attribute_name.c_str())); });
+  }
+
+ private:
+  void destroy() noexcept override { delete this; }
+  // The context sees its node only during a call: a lasting reference would be a cycle through C++.
+  template <class F>
+  py::object with_node(F&& f) {
+    const py::object context = py::reinterpret_borrow<py::object>(context_.get());
+    context.attr("_node") = py::cast(PyNode{Ref<Node>::share(this)});
+    struct Reset {
+      const py::object& context;
+      ~Reset() { PyObject_SetAttrString(context.ptr(), "_node", Py_None); }
+    } reset{context};
+    return f(context);
+  }
+  std::string name_;
+  SharedObject context_;
+};
+
+/// Makes `outputs` results of a Python Function over `inputs`. `dirty[i]` marks outputs written in place.
+void attach_function(const std::string& name, const py::object& context, const py::list& inputs, const py::list& outputs,
+                           const std::vector<bool>& dirty) {
+  auto node = Ref<PythonNode>::adopt(new PythonNode(name, context.ptr()));
+  node->stamp();
+  for (const py::handle& item : inputs)
+    node->edges.push_back(is_tensor(item.ptr()) && is_differentiable(as_tensor(item.ptr()).dtype()) ? autograd::gradient_edge(as_tensor(item.ptr()))
+                                                                                                     : autograd::Edge{});
+  const Ref<Node> base = Ref<Node>::share(node.get());
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    PyObject* item = outputs[i].ptr();
+    if (!is_tensor(item)) {
+      node->outputs.push_back({});
+      continue;
+    }
+    const Tensor& t = as_tensor(item);
+    node->add_output(t);
+    if (dirty[i]) {
+      CLEW_CHECK(outputs.size() == 1, AutogradError, name, ": expected one output where an input is written in place, got ", outputs.size());
+      autograd::rebase_history(t, base);
+    } else {
+      autograd::set_history(t, base, static_cast<uint32_t>(i));
+    }
+  }
+}
+
+Tensor call_hook(const SharedObject& hook, const Tensor& g) {
+  const AcquireGil gil;
+  const Object argument(wrap(g));
+  const Object result(PyObject_CallOneArg(hook.get(), argument.get()));
+  if (!result) throw py::error_already_set();
+  if (result.get() == Py_None) return {};
+  CLEW_CHECK(is_tensor(result.get()), TypeError, "hook: expected a tensor or None, got ", Py_TYPE(result.get())->tp_name);
+  return as_tensor(result.get());
+}
+
+py::object to_tuple(const GradList& list) {
+  py::tuple t(list.size());
+  for (size_t i = 0; i < list.size(); ++i) t[i] = py::reinterpret_steal<py::object>(wrap(list[i]));
+  return t;
+}
+void from_tuple(const py::object& o, GradList& list, const char* what) {
+  if (o.is_none()) return;
+  const py::tuple t = py::isinstance<py::tuple>(o) ? py::tuple(o) : py::make_tuple(o);
+  CLEW_CHECK(t.size() == list.size(), ValueError, what, ": expected ", list.size(), " gradients, got ", t.size());
+  for (size_t i = 0; i < list.size(); ++i) list[i] = t[i].is_none() ? Tensor() : t[i].cast<Tensor>();
+}
+
+std::atomic<uint64_t> next_node_hook{1};
+
+TensorList tensor_list(const py::object& o, const char* op) {
+  TensorList out;
+  if (o.is_none()) return out;
+  if (is_tensor(o.ptr())) return {as_tensor(o.ptr())};
+  for (const py::handle& item : o) {
+    CLEW_CHECK(item.is_none() || is_tensor(item.ptr()), TypeError, op, ": expected tensors, got ", Py_TYPE(item.ptr())->tp_name);
+    out.push_back(item.is_none() ? Tensor() : as_tensor(item.ptr()));
+  }
+  return out;
+}
+
+}  // namespace
+
+PyObject* wrap_node(Ref<Node> node) {
+  if (!node) return Py_NewRef(Py_None);
+  return py::cast(PyNode{std::move(node)}).release().ptr();
+}
+
+void init_autograd(py::module_& m) {
+  py::class_<PyNode>(m, "Node", "A node of the tape: made by an op, run by backward.")
+      .def("name", [](const PyNode& n) { return n.node->name(); }, "Name of the op, with 'Backward'.")
+      .def("__repr__", [](const PyNode& n) { return "<" + n.node->name() + ">"; })
+      .def("__eq__", [](const PyNode& a, const py::object& b) { return py::isinstance<PyNode>(b) && b.cast<PyNode&>().node == a.node; })
+      .def("__hash__", [](const PyNode& n) { return reinterpret_cast<uintptr_t>(n.node.get()) >> 4; })
+      .def_property_readonly("next_functions",
+                             [](const PyNode& n) {
+                               py::tuple t(n.node->edges.size());
+                               for (size_t i = 0; i < n.node->edges.size(); ++i) {
+                                 const autograd::Edge& e = n.node->edges[i];
+                                 t[i] = py::make_tuple(py::reinterpret_steal<py::object>(wrap_node(e.node)), e.input_nr);
+                               }
+                               return t;
+                             })
+      .def_property_readonly("variable",
+                             [](const PyNode& n) -> py::object {
+                               if (!n.node->is_accumulator()) throw py::attribute_error("variable: only AccumulateGrad nodes have it");
+                               return py::reinterpret_steal<py::object>(wrap(static_cast<autograd::AccumulateGrad*>(n.node.get())->variable()));
+                             })
+      .def_property_readonly("forward_line", [](const PyNode& n) { return n.node->forward_line(); },
+                             "The line of Python that recorded this node: 'file:line, in function: source'.")
+      .def("__getattr__",
+           [](const PyNode& n, const std::string& name) {
+             auto* python_node = dynamic_cast<PythonNode*>(n.node.get());
+             if (python_node == nullptr || name.starts_with("__")) throw py::attribute_error("Node has no attribute '" + name + "'");
+             return python_node->attribute(name);
+           })
+      .def_property_readonly("_saved_tensors",
+                             [](const PyNode& n) {
+                               py::list out;
+                               if (auto* op = dynamic_cast<autograd::OpNode*>(n.node.get())) {
+                                 for (const auto& s : op->saved) {
+                                   if (s.tensor.defined()) out.append(py::reinterpret_steal<py::object>(wrap(s.tensor.unpack(op))));
+                                 }
+                               }
+                               return out;
+                             })
+      .def("_register_hook",
+           [](PyNode& n, const py::object& hook) {
+             const uint64_t key = next_node_hook++;
+             n.node->make_hooks().after.emplace_back(key, [hook = SharedObject(hook.ptr())](GradList& in, const GradList& out) {
+               const AcquireGil gil;
+               const py::object f = py::reinterpret_borrow<py::object>(hook.get());
+               from_tuple(f(to_tuple(in), to_tuple(out)), in, "hook");
+             });
+             return key;
+           })
+      .def("_register_prehook",
+           [](PyNode& n, const py::object& hook) {
+             const uint64_t key = next_node_hook++;
+             n.node->make_hooks().before.emplace_back(key, [hook = SharedObject(hook.ptr())](GradList& out) {
+               const AcquireGil gil;
+               const py::object f = py::reinterpret_borrow<py::object>(hook.get());
+               from_tuple(f(to_tuple(out)), out, "hook");
+             });
+             return key;
+           })
+      .def("_remove_hook", [](PyNode& n, uint64_t key) {
+        if (!n.node->hooks) return;
+        std::erase_if(n.node->hooks->after, [&](const auto& h) { return h.first == key; });
+        std::erase_if(n.node->hooks->before, [&](const auto& h) { return h.first == key; });
+      });
+
+  m.def("_backward",
+        [](const py::object& tensors, const py::object& grads, bool retain_graph, bool create_graph, const py::object& inputs) {
+          const TensorList t = tensor_list(tensors, "backward"), in = tensor_list(inputs, "backward");
+          TensorList g = tensor_list(grads, "backward");
+          const py::gil_scoped_release release;
+          autograd::backward(t, std::move(g), retain_graph, create_graph, in);
+        });
+  m.def("_grad",
+        [](const py::object& outputs, const py::object& inputs, const py::object& grads, bool retain_graph, bool create_graph, bool allow_unused) {
+          const TensorList out = tensor_list(outputs, "grad"), in = tensor_list(inputs, "grad");
+          TensorList g = tensor_list(grads, "grad"), result;
+          {
+            const py::gil_scoped_release release;
+            result = autograd::grad(out, in, std::move(g), retain_graph, create_graph, allow_unused);
+          }
+          return to_tuple(GradList(result.begin(), result.end()));
+        });
+  m.def("_attach_function", &attach_function);
+  m.def("_set_history", [](const Tensor& t, const PyNode& n, uint32_t nr) {
+    autograd::set_history(t, n.node, nr);
+    return t;
+  });
+  m.def("_register_hook", [](const Tensor& t, const py::object& hook) {
+    return autograd::register_hook(t, [hook = SharedObject(hook.ptr())](const Tensor& g) { return call_hook(hook, g); });
+  });
+  m.def("_register_post_accumulate_grad_hook", [](const Tensor& t, const py::object& hook) {
+    return autograd::register_post_accumulate_grad_hook(t, [hook = SharedObject(hook.ptr())](const Tensor& leaf) { call_hook(hook, leaf); });
+  });
+  m.def("_remove_hook", [](const Tensor& t, uint64_t key) { autograd::remove_hook(t, key); });
+  m.def("_gradcheck",
+        [](const py::object& function, const py::object& inputs, double eps, double atol, double rtol, bool second, uint64_t seed) {
+          const TensorList in = tensor_list(inputs, "gradcheck");
+          const autograd::TensorFunction f = [&](const TensorList& x) {
+            const AcquireGil gil;
+            py::tuple args(x.size());
+            for (size_t i = 0; i < x.size(); ++i) args[i] = py::reinterpret_steal<py::object>(wrap(x[i]));
+            return tensor_list(function(*args), "gradcheck");
+          };
+          return autograd::gradcheck(f, in, {.eps = eps, .atol = atol, .rtol = rtol, .check_second = second, .seed = seed});
+        });
+  m.def("is_grad_enabled", &is_grad_enabled, "True when ops record the tape on this thread.");
+  m.def("_set_grad_enabled", &set_grad_enabled);
+  m.def("is_inference_mode_enabled", &is_inference_mode, "True inside inference_mode.");
+  m.def("_set_inference_mode", &set_inference_mode);
+  m.def("is_anomaly_enabled", &is_anomaly_enabled, "True inside detect_anomaly.");
+  m.def("_set_anomaly_enabled", &set_anomaly_enabled);
+  m.def("_set_provenance", [](bool on) {
+    autograd::describe_provenance = &describe;
+    autograd::capture_provenance = on ? &capture : nullptr;
+  });
+}
+
+}  // namespace clew::python

@@ -1,0 +1,729 @@
+// All ops behind one entry point: a callable type whose objects are rows of the op table.
+//
+// A call matches arguments to the parameters that the `.def` line names, converts them by C++ type, calls the
+// op's function and wraps the result. The conversion code is instantiated per signature, not per op.
+#include <array>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "bindings/src/tensor_type.h"
+#include "clew/ops/ops.h"
+#include "registry/op_table.h"
+
+// CPython fills the slots that are left out.
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+namespace clew::python {
+namespace {
+
+// --- signatures --------------------------------------------------------------------------------------
+
+enum class ParamKind : uint8_t { Tensor, OptionalTensor, TensorList, Scalar, OptionalScalar, Int, OptionalInt, Double, Bool,
+                                 IntList, OptionalIntList, DType, OptionalDType, String, OptionalString, Generator, Device };
+
+struct Param {
+  PyObject* name;          // interned
+  std::string default_text;  // as Python writes it; empty when required
+  PyObject* default_value = nullptr;
+  ParamKind kind;
+  bool varargs = false;    // `x.view(2, 3)`: the remaining positional ints make the list
+  bool keyword_only = false;
+};
+
+struct Overload;
+using Invoke = PyObject* (*)(const Overload& o, void (*fn)(), PyObject* const* slots);
+
+struct Overload {
+  const OpEntry* entry;
+  void (*fn)();
+  void (*inplace_fn)();
+  Invoke invoke;
+  std::vector<Param> params;
+  bool named_result;  // (values, indices)
+  std::string signature(bool inplace) const;
+};
+
+struct TypeName {
+  const char* cpp;
+  ParamKind kind;
+  const char* python;
+};
+constexpr TypeName kTypes[] = {
+    {"const Tensor&", ParamKind::Tensor, "Tensor"},
+    {"const std::optional<Tensor>&", ParamKind::OptionalTensor, "Tensor | None"},
+    {"TensorListRef", ParamKind::TensorList, "Sequence[Tensor]"},
+    {"const Scalar&", ParamKind::Scalar, "Number"},
+    {"std::optional<Scalar>", ParamKind::OptionalScalar, "Number | None"},
+    {"int64_t", ParamKind::Int, "int"},
+    {"std::optional<int64_t>", ParamKind::OptionalInt, "int | None"},
+    {"double", ParamKind::Double, "float"},
+    {"bool", ParamKind::Bool, "bool"},
+    {"IntArrayRef", ParamKind::IntList, "int | Sequence[int]"},
+    {"std::optional<IntArrayRef>", ParamKind::OptionalIntList, "int | Sequence[int] | None"},
+    {"DType", ParamKind::DType, "dtype"},
+    {"std::optional<DType>", ParamKind::OptionalDType, "dtype | None"},
+    {"std::string_view", ParamKind::String, "str"},
+    {"std::optional<std::string_view>", ParamKind::OptionalString, "str | None"},
+    {"const std::optional<Generator>&", ParamKind::Generator, "Generator | None"},
+};
+const char* python_type(ParamKind kind) {
+  if (kind == ParamKind::Device) return "device | str | None";
+  for (const TypeName& t : kTypes) {
+    if (t.kind == kind) return t.python;
+  }
+  return "object";
+}
+
+std::string trimmed(const std::string& s) {
+  const size_t b = s.find_first_not_of(' '), e = s.find_last_not_of(' ');
+  return b == std::string::npos ? "" : s.substr(b, e - b + 1);
+}
+
+// Splits "const Tensor& input, IntArrayRef stride = {1}" at commas outside of brackets.
+std::vector<std::string> split_parameters(const std::string& text) {
+  std::vector<std::string> out;
+  int depth = 0;
+  std::string current;
+  for (char c : text) {
+    if (c == '<' || c == '{' || c == '(') ++depth;
+    if (c == '>' || c == '}' || c == ')') --depth;
+    if (c == ',' && depth == 0) {
+      out.push_back(trimmed(current));
+      current.clear();
+    } else {
+      current += c;
+    }
+  }
+  if (!trimmed(current).empty()) out.push_back(trimmed(current));
+  return out;
+}
+
+std::string python_default(const std::string& cpp) {
+  if (cpp == "std::nullopt") return "None";
+  if (cpp == "true") return "True";
+  if (cpp == "false") return "False";
+  if (cpp == "{}") return "()";
+  if (cpp.front() == '{') return cpp.substr(1, cpp.size() - 2);
+  if (cpp.front() == '"') return "'" + cpp.substr(1, cpp.size() - 2) + "'";
+  return cpp;
+}
+
+PyObject* evaluate(const std::string& text) {
+  static PyObject* globals = PyDict_New();
+  return check(PyRun_String(text.c_str(), Py_eval_input, globals, globals));
+}
+
+Param make_param(const std::string& name, ParamKind kind, const std::string& default_text) {
+  Param p;
+  p.name = check(PyUnicode_InternFromString(name.c_str()));
+  p.kind = kind;
+  p.default_text = default_text;
+  if (!default_text.empty()) p.default_value = evaluate(default_text);
+  if (kind == ParamKind::IntList)
+    p.varargs = name == "size" || name == "shape" || name == "dims" || name == "repeats";
+  return p;
+}
+
+std::vector<Param> parse_parameters(const OpEntry& e) {
+  std::vector<Param> out;
+  for (const std::string& piece : split_parameters(e.parameters)) {
+    std::string declaration = piece, default_text;
+    if (const size_t equals = piece.find('='); equals != std::string::npos) {
+      declaration = trimmed(piece.substr(0, equals));
+      default_text = python_default(trimmed(piece.substr(equals + 1)));
+    }
+    const size_t space = declaration.rfind(' ');
+    const std::string type = trimmed(declaration.substr(0, space)), name = declaration.substr(space + 1);
+    if (type == "const TensorOptions&") {  // spelt out, as everybody writes it
+      for (Param p : {make_param("dtype", ParamKind::OptionalDType, "None"), make_param("device", ParamKind::Device, "None"),
+                      make_param("requires_grad", ParamKind::Bool, "False")}) {
+        p.keyword_only = true;
+        out.push_back(p);
+      }
+      continue;
+    }
+    bool known = false;
+    for (const TypeName& t : kTypes) {
+      if (type != t.cpp) continue;
+      out.push_back(make_param(name, t.kind, default_text));
+      known = true;
+    }
+    CLEW_CHECK(known, InternalError, e.info->name, ": expected a parameter type that Python knows, got '", type, "'");
+  }
+  return out;
+}
+
+std::string Overload::signature(bool inplace) const {
+  std::string s = std::string(entry->function) + (inplace ? "_" : "") + "(";
+  bool star = false;
+  for (size_t i = 0; i < params.size(); ++i) {
+    if (i != 0) s += ", ";
+    if (params[i].keyword_only && !star) {
+      s += "*, ";
+      star = true;
+    }
+    s += std::string(PyUnicode_AsUTF8(params[i].name)) + ": " + python_type(params[i].kind);
+    if (!params[i].default_text.empty()) s += " = " + params[i].default_text;
+  }
+  const std::string r = entry->returns;
+  return s + ") -> " + (r == "Tensor" ? "Tensor" : r == "Tensor2" ? "tuple[Tensor, Tensor]" : r == "Tensor3" ? "tuple[Tensor, Tensor, Tensor]" : "tuple[Tensor, ...]");
+}
+
+// --- conversion by C++ type --------------------------------------------------------------------------
+
+struct Mismatch {
+  const Overload& overload;
+  size_t index;
+  PyObject* value;
+};
+[[noreturn, gnu::cold]] void mismatch(const Overload& o, size_t i, PyObject* value) {
+  const char* got = Py_TYPE(value)->tp_name;
+  detail::raise<TypeError>(o.entry->function, ": expected ", python_type(o.params[i].kind), " for argument '",
+                           PyUnicode_AsUTF8(o.params[i].name), "', got ", got, " (signature: ", o.signature(false), ")");
+}
+
+bool int_list(PyObject* p, Shape& out) {
+  out.clear();
+  auto one = [&](PyObject* item) {
+    if (PyLong_Check(item) && !PyBool_Check(item)) {
+      const long long v = PyLong_AsLongLong(item);
+      if (v == -1 && PyErr_Occurred()) {
+        PyErr_Clear();
+        detail::raise<ValueError>("integer: expected a value that fits int64, got a larger one");
+      }
+      out.push_back(v);
+      return true;
+    }
+    Scalar s;
+    if (PyFloat_Check(item) || PyBool_Check(item) || !to_scalar(item, s) || s.is_floating()) return false;
+    out.push_back(s.to_int());
+    return true;
+  };
+  if (PyTuple_Check(p) || PyList_Check(p)) {
+    const Py_ssize_t n = PySequence_Fast_GET_SIZE(p);
+    for (Py_ssize_t i = 0; i < n; ++i) {
+      if (!one(PySequence_Fast_GET_ITEM(p, i))) return false;
+    }
+    return true;
+  }
+  return one(p);
+}
+
+// `slots[index]` converted and held for the length of the call.
+template <class T>
+struct Arg;
+
+template <class T>
+struct OneSlot {
+  static constexpr size_t kSlots = 1;
+  T value;
+  const T& get() const { return value; }
+};
+
+template <>
+struct Arg<const Tensor&> {
+  static constexpr size_t kSlots = 1;
+  Tensor storage;
+  const Tensor* pointer;
+  Arg(const Overload& o, PyObject* const* slots, size_t i) : pointer(to_operand(slots[i], storage)) {
+    if (CLEW_UNLIKELY(pointer == nullptr)) mismatch(o, i, slots[i]);
+  }
+  const Tensor& get() const { return *pointer; }
+  int64_t numel() const { return pointer->numel(); }
+};
+template <>
+struct Arg<const std::optional<Tensor>&> : OneSlot<std::optional<Tensor>> {
+  Arg(const Overload& o, PyObject* const* slots, size_t i) {
+    if (slots[i] == Py_None) return;
+    if (!is_tensor(slots[i])) mismatch(o, i, slots[i]);
+    value = as_tensor(slots[i]);
+  }
+};
+template <>
+struct Arg<TensorListRef> {
+  static constexpr size_t kSlots = 1;
+  TensorList value;
+  Arg(const Overload& o, PyObject* const* slots, size_t i) {
+    PyObject* p = slots[i];
+    if (is_tensor(p)) {  // a single tensor is a list of one: indices of index_put
+      value.push_back(as_tensor(p));
+      return;
+    }
+    const Object items(PySequence_Fast(p, ""));
+    if (!items) {
+      PyErr_Clear();
+      mismatch(o, i, p);
+    }
+    const Py_ssize_t n = PySequence_Fast_GET_SIZE(items.get());
+    value.reserve(static_cast<size_t>(n));
+    for (Py_ssize_t k = 0; k < n; ++k) {
+      PyObject* item = PySequence_Fast_GET_ITEM(items.get(), k);
+      if (item == Py_None) {
+        value.emplace_back();
+      } else if (is_tensor(item)) {
+        value.push_back(as_tensor(item));
+      } else {
+        mismatch(o, i, item);
+      }
+    }
+  }
+  TensorListRef get() const { return value; }
+  int64_t numel() const {
+    int64_t n = 0;
+    for (const Tensor& t : value) n += t.defined() ? t.numel() : 0;
+    return n;
+  }
+};
+template <>
+struct Arg<const Scalar&> : OneSlot<Scalar> {
+  Arg(const Overload& o, PyObject* const* slots, size_t i) {
+    if (!to_scalar(slots[i], value)) mismatch(o, i, slots[i]);
+  }
+};
+template <>
+struct Arg<int64_t> : OneSlot<int64_t> {
+  Arg(const Overload& o, PyObject* const* slots, size_t i) {
+    PyObject* p = slots[i];
+    Scalar s;
+    if (PyBool_Check(p) || PyFloat_Check(p) || !to_scalar(p, s) || s.is_floating()) mismatch(o, i, p);
+    value = s.to_int();
+  }
+};
+template <>
+struct Arg<double> : OneSlot<double> {
+  Arg(const Overload& o, PyObject* const* slots, size_t i) {
+    Scalar s;
+    if (!to_scalar(slots[i], s)) mismatch(o, i, slots[i]);
+    value = s.to_double();
+  }
+};
+template <>
+struct Arg<bool> : OneSlot<bool> {
+  Arg(const Overload& o, PyObject* const* slots, size_t i) {
+    Scalar s;
+    if (slots[i] == Py_True || slots[i] == Py_False) {
+      value = slots[i] == Py_True;
+    } else if (to_scalar(slots[i], s) && !s.is_floating()) {
+      value = s.to_bool();
+    } else {
+      mismatch(o, i, slots[i]);
+    }
+  }
+};
+template <>
+struct Arg<DType> : OneSlot<DType> {
+  Arg(const Overload& o, PyObject* const* slots, size_t i) {
+    if (!to_dtype(slots[i], value)) mismatch(o, i, slots[i]);
+  }
+};
+template <>
+struct Arg<IntArrayRef> {
+  static constexpr size_t kSlots = 1;
+  Shape value;
+  Arg(const Overload& o, PyObject* const* slots, size_t i) {
+    if (!int_list(slots[i], value)) mismatch(o, i, slots[i]);
+  }
+  IntArrayRef get() const { return value; }
+};
+template <>
+struct Arg<std::string_view> : OneSlot<std::string_view> {
+  Arg(const Overload& o, PyObject* const* slots, size_t i) {
+    if (!PyUnicode_Check(slots[i])) mismatch(o, i, slots[i]);
+    Py_ssize_t n = 0;
+    const char* text = PyUnicode_AsUTF8AndSize(slots[i], &n);
+    if (text == nullptr) throw PythonError();
+    value = {text, static_cast<size_t>(n)};
+  }
+};
+template <class T>
+struct Arg<std::optional<T>> {
+  static constexpr size_t kSlots = 1;
+  std::optional<Arg<T>> inner;
+  Arg(const Overload& o, PyObject* const* slots, size_t i) {
+    if (slots[i] != Py_None) inner.emplace(o, slots, i);
+  }
+  std::optional<T> get() const { return inner ? std::optional<T>(inner->get()) : std::nullopt; }
+};
+template <>
+struct Arg<std::optional<Scalar>> : OneSlot<std::optional<Scalar>> {
+  Arg(const Overload& o, PyObject* const* slots, size_t i) {
+    if (slots[i] == Py_None) return;
+    Scalar s;
+    if (!to_scalar(slots[i], s)) mismatch(o, i, slots[i]);
+    value = s;
+  }
+};
+template <>
+struct Arg<const std::optional<Generator>&> : OneSlot<std::optional<Generator>> {
+  Arg(const Overload& o, PyObject* const* slots, size_t i) {
+    if (slots[i] == Py_None) return;
+    const Generator* g = to_generator(slots[i]);
+    if (g == nullptr) mismatch(o, i, slots[i]);
+    value = *g;
+  }
+};
+template <>
+struct Arg<const TensorOptions&> {
+  static constexpr size_t kSlots = 3;
+  TensorOptions value;
+  Arg(const Overload& o, PyObject* const* slots, size_t i) {
+    if (slots[i] != Py_None) {
+      DType t;
+      if (!to_dtype(slots[i], t)) mismatch(o, i, slots[i]);
+      value.dtype_ = t;
+    }
+    if (slots[i + 1] != Py_None) {
+      Device d;
+      if (!to_device(slots[i + 1], d)) mismatch(o, i + 1, slots[i + 1]);
+      value.device_ = d;
+    }
+    value.requires_grad_ = Arg<bool>(o, slots, i + 2).value;
+  }
+  const TensorOptions& get() const { return value; }
+};
+
+template <class A>
+int64_t numel_of_arg(const A& a) {
+  if constexpr (requires { a.numel(); }) {
+    return a.numel();
+  } else {
+    return 0;
+  }
+}
+
+// --- results -----------------------------------------------------------------------------------------
+
+PyTypeObject* values_indices_type;
+
+PyObject* to_python(const Overload&, const Tensor& t) { return wrap(t); }
+PyObject* to_python(const Overload&, const TensorList& list) {
+  Object out(check(PyTuple_New(static_cast<Py_ssize_t>(list.size()))));
+  for (size_t i = 0; i < list.size(); ++i) PyTuple_SET_ITEM(out.get(), static_cast<Py_ssize_t>(i), wrap(list[i]));
+  return out.release();
+}
+PyObject* to_python(const Overload& o, const Tensor2& t) {
+  if (!o.named_result) return to_python(o, TensorList{std::get<0>(t), std::get<1>(t)});
+  PyObject* out = check(PyStructSequence_New(values_indices_type));
+  PyStructSequence_SetItem(out, 0, wrap(std::get<0>(t)));
+  PyStructSequence_SetItem(out, 1, wrap(std::get<1>(t)));
+  return out;
+}
+PyObject* to_python(const Overload& o, const Tensor3& t) {
+  return to_python(o, TensorList{std::get<0>(t), std::get<1>(t), std::get<2>(t)});
+}
+
+template <class R, class... A>
+PyObject* invoke(const Overload& o, void (*fn)(), PyObject* const* slots) {
+  const auto f = reinterpret_cast<R (*)(A...)>(fn);
+  size_t next = 0;
+  [[maybe_unused]] auto take = [&next](size_t n) { return std::exchange(next, next + n); };
+  const std::tuple<Arg<A>...> args{Arg<A>(o, slots, take(Arg<A>::kSlots))...};  // braces: left to right
+  const R result = std::apply(
+      [&](const auto&... a) -> R {
+        const ReleaseGil release((int64_t{0} + ... + numel_of_arg(a)) >= kReleaseGilNumel);
+        return f(a.get()...);
+      },
+      args);
+  return to_python(o, result);
+}
+template <class R, class... A>
+constexpr Invoke invoker(R (*)(A...)) {
+  return &invoke<R, A...>;
+}
+
+// --- the callable ------------------------------------------------------------------------------------
+
+constexpr size_t kMaxParams = 24;
+
+struct OpObject {
+  PyObject_HEAD
+  vectorcallfunc vectorcall;
+  const std::vector<Overload>* overloads;
+  bool inplace;
+  PyObject* name;
+};
+
+PyObject* axis_name;
+PyObject* keepdims_name;
+PyObject* dim_name;
+PyObject* keepdim_name;
+PyObject* self_name;
+
+ptrdiff_t find_param(const std::vector<Param>& params, PyObject* name) {
+  for (size_t i = 0; i < params.size(); ++i) {
+    if (params[i].name == name) return static_cast<ptrdiff_t>(i);
+  }
+  for (size_t i = 0; i < params.size(); ++i) {  // not interned
+    if (PyUnicode_Compare(params[i].name, name) == 0) return static_cast<ptrdiff_t>(i);
+  }
+  // The NumPy spellings of reductions.
+  if (PyUnicode_Compare(name, axis_name) == 0) return find_param(params, dim_name);
+  if (PyUnicode_Compare(name, keepdims_name) == 0) return find_param(params, keepdim_name);
+  if (!params.empty() && PyUnicode_Compare(name, self_name) == 0 && params[0].kind == ParamKind::Tensor) return 0;
+  return -1;
+}
+
+bool is_int(PyObject* p) { return PyLong_Check(p) && !PyBool_Check(p); }
+bool is_int_like(PyObject* p) { return is_int(p) || (!PyFloat_Check(p) && !PyBool_Check(p) && !is_tensor(p) && PyIndex_Check(p)); }
+
+// Whether `value` could be meant for the parameter: decides between overloads, without conversion.
+bool plausible(const Param& p, PyObject* value) {
+  if (p.default_value != nullptr && value == p.default_value) return true;
+  const bool none = value == Py_None;
+  switch (p.kind) {
+    case ParamKind::Tensor: return is_tensor(value) || PyFloat_Check(value) || PyLong_Check(value);
+    case ParamKind::OptionalTensor: return none || is_tensor(value);
+    case ParamKind::Int: return is_int_like(value);
+    case ParamKind::OptionalInt: return none || is_int_like(value);
+    case ParamKind::IntList: return is_int(value) || PyTuple_Check(value) || PyList_Check(value);
+    case ParamKind::OptionalIntList: return none || is_int(value) || PyTuple_Check(value) || PyList_Check(value);
+    case ParamKind::Bool: return PyBool_Check(value) || is_tensor(value);
+    case ParamKind::String: return PyUnicode_Check(value);
+    case ParamKind::OptionalString: return none || PyUnicode_Check(value);
+    case ParamKind::Scalar:
+    case ParamKind::Double: return !none && !PyUnicode_Check(value) && !PyTuple_Check(value) && !PyList_Check(value);
+    default: return true;
+  }
+}
+
+// Matches the call to the parameters. Returns false, or raises TypeError if `must`, when it does not fit.
+bool match(const Overload& o, bool inplace, PyObject* const* args, size_t count, PyObject* names, PyObject** slots, Object& packed, bool must) {
+  const std::vector<Param>& params = o.params;
+  auto fail = [&](auto&&... parts) {
+    if (must) detail::raise<TypeError>(o.entry->function, inplace ? "_" : "", ": ", parts..., " (signature: ", o.signature(inplace), ")");
+    return false;
+  };
+  std::fill_n(slots, params.size(), nullptr);
+  size_t next = 0;
+  for (size_t i = 0; i < count; ++i, ++next) {
+    if (CLEW_UNLIKELY(next >= params.size() || params[next].keyword_only))
+      return fail("expected at most ", next, " positional arguments, got ", count);
+    if (CLEW_UNLIKELY(params[next].varargs) && is_int_like(args[i])) {
+      // `x.view(2, 3)`: all that is left belongs to the list.
+      const Object rest(check(PyTuple_New(static_cast<Py_ssize_t>(count - i))));
+      for (size_t k = i; k < count; ++k) PyTuple_SET_ITEM(rest.get(), static_cast<Py_ssize_t>(k - i), Py_NewRef(args[k]));
+      packed = rest;
+      slots[next] = packed.get();
+      break;
+    }
+    slots[next] = args[i];
+  }
+  if (names != nullptr) {
+    for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(names); ++k) {
+      PyObject* name = PyTuple_GET_ITEM(names, k);
+      const ptrdiff_t i = find_param(params, name);
+      if (i < 0) return fail("unexpected keyword argument '", PyUnicode_AsUTF8(name), "'");
+      if (slots[i] != nullptr) return fail("argument '", PyUnicode_AsUTF8(name), "' given twice");
+      slots[i] = args[count + static_cast<size_t>(k)];
+    }
+  }
+  for (size_t i = 0; i < params.size(); ++i) {
+    if (slots[i] != nullptr) continue;
+    // `x.permute()` and `zeros()` mean the empty list.
+    if (params[i].default_value == nullptr) {
+      if (params[i].varargs && count > 0 && !must) return false;
+      return fail("missing argument '", PyUnicode_AsUTF8(params[i].name), "'");
+    }
+    slots[i] = params[i].default_value;
+  }
+  return true;
+}
+
+PyObject* call(PyObject* callable, PyObject* const* args, size_t nargsf, PyObject* names) {
+  return guarded([&]() -> PyObject* {
+    const auto* self = reinterpret_cast<const OpObject*>(callable);
+    const size_t count = static_cast<size_t>(PyVectorcall_NARGS(nargsf));
+    PyObject* slots[kMaxParams];
+    Object packed;
+    const std::vector<Overload>& overloads = *self->overloads;
+    const Overload* chosen = &overloads.front();
+    if (CLEW_UNLIKELY(overloads.size() > 1)) {
+      chosen = nullptr;
+      for (const Overload& o : overloads) {
+        if (!match(o, self->inplace, args, count, names, slots, packed, false)) continue;
+        bool fits = true;
+        for (size_t i = 0; i < o.params.size() && fits; ++i) fits = plausible(o.params[i], slots[i]);
+        if (!fits) continue;
+        chosen = &o;
+        break;
+      }
+      if (chosen == nullptr) {
+        std::string all;
+        for (const Overload& o : overloads) all += "\n  " + o.signature(self->inplace);
+        std::string got;
+        for (size_t i = 0; i < count; ++i) got += std::string(i ? ", " : "") + Py_TYPE(args[i])->tp_name;
+        for (Py_ssize_t k = 0; names != nullptr && k < PyTuple_GET_SIZE(names); ++k)
+          got += std::string(got.empty() ? "" : ", ") + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, k)) + "=" + Py_TYPE(args[count + static_cast<size_t>(k)])->tp_name;
+        detail::raise<TypeError>(overloads.front().entry->function, ": expected arguments of one of these signatures, got (", got, ")", all);
+      }
+    } else {
+      match(*chosen, self->inplace, args, count, names, slots, packed, true);
+    }
+    if (self->inplace && !is_tensor(slots[0])) mismatch(*chosen, 0, slots[0]);
+    return chosen->invoke(*chosen, self->inplace ? chosen->inplace_fn : chosen->fn, slots);
+  });
+}
+
+PyObject* op_repr(PyObject* p) { return PyUnicode_FromFormat("<clew op %U>", reinterpret_cast<OpObject*>(p)->name); }
+PyObject* op_get(PyObject* p, PyObject* instance, PyObject*) {
+  if (instance == nullptr || instance == Py_None) return Py_NewRef(p);
+  return PyMethod_New(p, instance);
+}
+PyObject* op_name(PyObject* p, void*) { return Py_NewRef(reinterpret_cast<OpObject*>(p)->name); }
+PyObject* op_module(PyObject*, void*) { return PyUnicode_FromString("clew"); }
+PyObject* op_doc(PyObject* p, void*) {
+  const auto* self = reinterpret_cast<OpObject*>(p);
+  std::string text;
+  for (const Overload& o : *self->overloads) text += o.signature(self->inplace) + "\n";
+  text += "\n";
+  if (self->inplace) text += "In-place variant: writes the result into `input` and returns it.\n\n";
+  for (const Overload& o : *self->overloads) text += std::string(o.entry->info->doc) + "\n";
+  return PyUnicode_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size()));
+}
+PyObject* op_reduce(PyObject* p, PyObject*) { return Py_NewRef(reinterpret_cast<OpObject*>(p)->name); }
+PyGetSetDef op_getters[] = {{"__name__", op_name, nullptr, nullptr, nullptr},
+                            {"__qualname__", op_name, nullptr, nullptr, nullptr},
+                            {"__module__", op_module, nullptr, nullptr, nullptr},
+                            {"__doc__", op_doc, nullptr, nullptr, nullptr},
+                            {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyMethodDef op_methods[] = {{"__reduce__", op_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+PyTypeObject OpType = {
+    .ob_base = {PyObject_HEAD_INIT(nullptr) 0},
+    .tp_name = "clew.op",
+    .tp_basicsize = sizeof(OpObject),
+    .tp_vectorcall_offset = offsetof(OpObject, vectorcall),
+    .tp_repr = op_repr,
+    .tp_call = PyVectorcall_Call,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR,
+    .tp_methods = op_methods,
+    .tp_getset = op_getters,
+    .tp_descr_get = op_get,
+};
+
+PyObject* make_op(const std::vector<Overload>* overloads, bool inplace) {
+  auto* p = reinterpret_cast<OpObject*>(check(OpType.tp_alloc(&OpType, 0)));
+  p->vectorcall = call;
+  p->overloads = overloads;
+  p->inplace = inplace;
+  p->name = check(PyUnicode_FromFormat("%s%s", overloads->front().entry->function, inplace ? "_" : ""));
+  return reinterpret_cast<PyObject*>(p);
+}
+
+// --- the table ---------------------------------------------------------------------------------------
+
+template <class F>
+void (*erased(F* f))() {
+  return reinterpret_cast<void (*)()>(f);
+}
+
+struct Row {
+  void (*fn)();
+  void (*inplace_fn)();
+  Invoke invoke;
+};
+#define CLEW_SIGNATURE(id) static_cast<decltype(signatures::id)*>
+#define CLEW_ROW(id, function, inplace_function) {erased(CLEW_SIGNATURE(id)(&clew::function)), inplace_function, invoker(CLEW_SIGNATURE(id)(&clew::function))},
+// In the order of op_table(), which expands the same lists.
+const Row* rows() {
+  static const Row table[] = {
+#define CLEW_OP(name, R, ...) CLEW_ROW(name, name, nullptr)
+#define CLEW_OP_INPLACE(name, R, ...) CLEW_ROW(name, name, erased(CLEW_SIGNATURE(name)(&clew::name##_)))
+#define CLEW_METHOD(name, R, ...) CLEW_ROW(name, name, nullptr)
+#define CLEW_METHOD_INPLACE(name, R, ...) CLEW_ROW(name, name, erased(CLEW_SIGNATURE(name)(&clew::name##_)))
+#define CLEW_FUNCTION(name, R, ...) CLEW_ROW(name, name, nullptr)
+#define CLEW_NN(name, R, ...) CLEW_ROW(name, name, nullptr)
+#define CLEW_INTERNAL(name, R, ...) CLEW_ROW(name, name, nullptr)
+#define CLEW_OVERLOAD(name, tag, R, ...) CLEW_ROW(name##_##tag, name, nullptr)
+#include "clew/ops/all.def"
+  };
+  return table;
+}
+#undef CLEW_ROW
+#undef CLEW_SIGNATURE
+
+void add_to(PyObject* module, const std::string& name, PyObject* op) { check(PyModule_AddObjectRef(module, name.c_str(), op)); }
+void add_method(const std::string& name, PyObject* op) { check(PyDict_SetItemString(TensorType.tp_dict, name.c_str(), op)); }
+
+PyObject* submodule(PyObject* module, const char* name) {
+  const std::string full = std::string("clew._C.") + name;
+  const Object m(check(PyModule_New(full.c_str())));
+  check(PyModule_AddObjectRef(module, name, m.get()));
+  return m.get();
+}
+
+}  // namespace
+
+PyObject* op_table_for_python() {
+  static const char* const kinds[] = {"Op", "Inplace", "Method", "MethodInplace", "Function", "NN", "Internal"};
+  Object list(check(PyList_New(0)));
+  OpKind kind = OpKind::Op;
+  for (const OpEntry& e : op_table()) {
+    if (e.overload[0] == '\0') kind = e.kind;
+    Overload o{&e, nullptr, nullptr, nullptr, parse_parameters(e), false};
+    const Object dtypes(check(PyList_New(0)));
+    for (int t = 0; t < kDTypeCount; ++t) {
+      if (!e.info->dtypes.contains(static_cast<DType>(t))) continue;
+      const Object text(check(PyUnicode_FromString(name(static_cast<DType>(t)))));
+      check(PyList_Append(dtypes.get(), text.get()));
+    }
+    const bool inplace = kind == OpKind::Inplace || kind == OpKind::MethodInplace;
+    const Object row(check(Py_BuildValue(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:O, s:z, s:O, s:O, s:O}", "name", e.info->name, "function", e.function, "overload", e.overload, "kind",
+        kinds[static_cast<int>(kind)], "signature", o.signature(false).c_str(), "doc", e.info->doc, "dtypes", dtypes.get(), "differentiable",
+        e.info->not_differentiable == nullptr ? Py_True : Py_False, "not_differentiable", e.info->not_differentiable, "composite",
+        e.info->is_composite ? Py_True : Py_False, "inplace", inplace && e.overload[0] == '\0' ? Py_True : Py_False, "view",
+        e.info->is_view ? Py_True : Py_False)));
+    check(PyList_Append(list.get(), row.get()));
+  }
+  return list.release();
+}
+
+void init_ops(PyObject* module) {
+  check(PyType_Ready(&OpType));
+  axis_name = PyUnicode_InternFromString("axis");
+  keepdims_name = PyUnicode_InternFromString("keepdims");
+  dim_name = PyUnicode_InternFromString("dim");
+  keepdim_name = PyUnicode_InternFromString("keepdim");
+  self_name = PyUnicode_InternFromString("self");
+  static PyStructSequence_Field fields[] = {{"values", "The values."}, {"indices", "Where they stood, int64."}, {nullptr, nullptr}};
+  static PyStructSequence_Desc description = {"clew.return_types.values_indices", "Values and where they stood.", fields, 2};
+  values_indices_type = PyStructSequence_NewType(&description);
+  check(values_indices_type == nullptr ? -1 : 0);
+
+  PyObject* functions = submodule(module, "functions");
+  PyObject* nn = submodule(module, "nn");
+  PyObject* all = submodule(module, "ops");
+  const std::span<const OpEntry> table = op_table();
+  for (size_t i = 0; i < table.size();) {
+    const OpKind kind = table[i].kind;
+    // Kept for the life of the process, as the op objects are.
+    auto* overloads = new std::vector<Overload>;
+    const char* function = table[i].function;
+    for (; i < table.size() && std::strcmp(table[i].function, function) == 0; ++i) {
+      const Row& row = rows()[i];
+      std::vector<Param> params = parse_parameters(table[i]);
+      CLEW_ASSERT(params.size() <= kMaxParams);
+      overloads->push_back({&table[i], row.fn, row.inplace_fn, row.invoke, std::move(params), kind != OpKind::NN && kind != OpKind::Internal});
+    }
+    const Object op(make_op(overloads, false));
+    add_to(all, function, op.get());
+    const bool is_function = kind == OpKind::Op || kind == OpKind::Inplace || kind == OpKind::Function;
+    const bool is_method = kind == OpKind::Op || kind == OpKind::Inplace || kind == OpKind::Method;
+    if (is_function) add_to(functions, function, op.get());
+    if (is_method) add_method(function, op.get());
+    if (kind == OpKind::NN) add_to(nn, function, op.get());
+    if (kind == OpKind::Inplace || kind == OpKind::MethodInplace) {
+      const Object twin(make_op(overloads, true));
+      const std::string name = std::string(function) + "_";
+      add_to(all, name, twin.get());
+      add_method(name, twin.get());
+      if (kind == OpKind::Inplace) add_to(functions, name, twin.get());
+    }
+  }
+  PyType_Modified(&TensorType);
+}
+
+}  // namespace clew::python

@@ -1,0 +1,154 @@
+// The fused optimizer steps, as functions of the extension module.
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "bindings/src/tensor_type.h"
+#include "clew/optim/fused.h"
+
+namespace clew::python {
+namespace {
+
+// Handles on the tensors of a list; they keep the tensors alive while the GIL is released.
+TensorList to_list_of_tensors(PyObject* p, const char* what) {
+  CLEW_CHECK(PyList_Check(p) || PyTuple_Check(p), TypeError, what, ": expected a list of Tensors, got ",
+             Py_TYPE(p)->tp_name);
+  PyObject** items = PySequence_Fast_ITEMS(p);
+  const Py_ssize_t n = PySequence_Fast_GET_SIZE(p);
+  TensorList result;
+  result.reserve(static_cast<size_t>(n));
+  for (Py_ssize_t i = 0; i < n; ++i) {
+    CLEW_CHECK(is_tensor(items[i]), TypeError, what, ": expected Tensors, got ", Py_TYPE(items[i])->tp_name,
+               " (position ", i, ")");
+    result.push_back(as_tensor(items[i]));
+  }
+  return result;
+}
+
+std::vector<uint8_t> to_flags(PyObject* p) {
+  std::vector<uint8_t> flags;
+  if (p == Py_None) return flags;
+  CLEW_CHECK(PyList_Check(p), TypeError, "sgd_step: expected a list of bools or None, got ",
+             Py_TYPE(p)->tp_name);
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(p); ++i) {
+    flags.push_back(PyList_GET_ITEM(p, i) == Py_True ? 1 : 0);
+  }
+  return flags;
+}
+
+double to_double(PyObject* p) {
+  const double value = PyFloat_AsDouble(p);
+  if (value == -1 && PyErr_Occurred()) throw PythonError();
+  return value;
+}
+
+bool to_bool(PyObject* p) {
+  const int value = PyObject_IsTrue(p);
+  check(value);
+  return value != 0;
+}
+
+int64_t total_numel(const TensorList& tensors) {
+  int64_t total = 0;
+  for (const Tensor& t : tensors) total += t.numel();
+  return total;
+}
+
+void expect_count(const char* function, Py_ssize_t got, Py_ssize_t expected) {
+  CLEW_CHECK(got == expected, TypeError, function, ": expected ", expected, " arguments, got ", got);
+}
+
+PyObject* sgd_step(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
+  return guarded([&]() -> PyObject* {
+    expect_count("sgd_step", nargs, 9);
+    const TensorList params = to_list_of_tensors(args[0], "sgd_step");
+    const TensorList buffers = to_list_of_tensors(args[1], "sgd_step");
+    const std::vector<uint8_t> fresh = to_flags(args[2]);
+    const optim::SGDStep options = {.lr = to_double(args[3]),
+                                    .momentum = to_double(args[4]),
+                                    .dampening = to_double(args[5]),
+                                    .weight_decay = to_double(args[6]),
+                                    .nesterov = to_bool(args[7]),
+                                    .maximize = to_bool(args[8])};
+    {
+      const ReleaseGil unlocked(total_numel(params) >= kReleaseGilNumel);
+      optim::sgd_step(params, buffers, fresh, options);
+    }
+    Py_RETURN_NONE;
+  });
+}
+
+PyObject* adam_step(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
+  return guarded([&]() -> PyObject* {
+    expect_count("adam_step", nargs, 12);
+    const TensorList params = to_list_of_tensors(args[0], "adam_step");
+    const TensorList moments = to_list_of_tensors(args[1], "adam_step");
+    const TensorList squares = to_list_of_tensors(args[2], "adam_step");
+    const TensorList largest = to_list_of_tensors(args[3], "adam_step");
+    CLEW_CHECK(is_tensor(args[4]), TypeError, "adam_step: expected a Tensor of steps, got ",
+               Py_TYPE(args[4])->tp_name);
+    const Tensor steps = as_tensor(args[4]);
+    const optim::AdamStep options = {.lr = to_double(args[5]),
+                                     .beta1 = to_double(args[6]),
+                                     .beta2 = to_double(args[7]),
+                                     .eps = to_double(args[8]),
+                                     .weight_decay = to_double(args[9]),
+                                     .decoupled = to_bool(args[10]),
+                                     .maximize = to_bool(args[11])};
+    {
+      const ReleaseGil unlocked(total_numel(params) >= kReleaseGilNumel);
+      optim::adam_step(params, moments, squares, largest, steps, options);
+    }
+    Py_RETURN_NONE;
+  });
+}
+
+PyObject* total_norm(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
+  return guarded([&]() -> PyObject* {
+    expect_count("total_norm", nargs, 2);
+    const TensorList tensors = to_list_of_tensors(args[0], "total_norm");
+    const double p = to_double(args[1]);
+    Tensor result;
+    {
+      const ReleaseGil unlocked(total_numel(tensors) >= kReleaseGilNumel);
+      result = optim::total_norm(tensors, p);
+    }
+    return wrap(result);
+  });
+}
+
+PyObject* scale(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
+  return guarded([&]() -> PyObject* {
+    expect_count("scale_", nargs, 2);
+    const TensorList tensors = to_list_of_tensors(args[0], "scale_");
+    const double factor = to_double(args[1]);
+    {
+      const ReleaseGil unlocked(total_numel(tensors) >= kReleaseGilNumel);
+      optim::scale_(tensors, factor);
+    }
+    Py_RETURN_NONE;
+  });
+}
+
+using FastFunction = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t);
+PyCFunction fast(FastFunction f) { return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(f)); }
+
+PyMethodDef methods[] = {
+    {"_sgd_step", fast(sgd_step), METH_FASTCALL,
+     "(params, buffers, fresh, lr, momentum, dampening, weight_decay, nesterov, maximize)"},
+    {"_adam_step", fast(adam_step), METH_FASTCALL,
+     "(params, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps, lr, beta1, beta2, eps, weight_decay, "
+     "decoupled, "
+     "maximize)"},
+    {"_total_norm", fast(total_norm), METH_FASTCALL, "(tensors, p)"},
+    {"_scale_", fast(scale), METH_FASTCALL, "(tensors, factor)"},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+}  // namespace
+
+void init_optim(pybind11::module_& m);
+void init_optim(pybind11::module_& m) { check(PyModule_AddFunctions(m.ptr(), methods)); }
+
+}  // namespace clew::python

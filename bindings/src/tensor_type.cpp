@@ -1,0 +1,748 @@
+// The Python type `clew.Tensor`: memory, identity, operators, attributes.
+#include "bindings/src/tensor_type.h"
+
+#include <array>
+#include <cstring>
+
+#include "autograd/node.h"
+#include "bindings/src/autograd.h"
+#include "clew/ops/ops.h"
+
+// CPython fills the slots that are left out.
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+namespace clew::python {
+namespace {
+
+// --- memory and identity -------------------------------------------------------------------------
+
+constexpr int kFreeListSize = 256;
+PyTensor* free_list[kFreeListSize];
+int free_count = 0;
+
+PyTensor* allocate_wrapper(PyTypeObject* type) {
+  PyTensor* self;
+  if (type == &TensorType && free_count > 0) {
+    self = free_list[--free_count];
+    _Py_NewReference(reinterpret_cast<PyObject*>(self));
+  } else {
+    self = reinterpret_cast<PyTensor*>(type->tp_alloc(type, 0));
+    if (self == nullptr) throw PythonError();
+    if (PyObject_GC_IsTracked(reinterpret_cast<PyObject*>(self))) PyObject_GC_UnTrack(self);
+  }
+  self->dict = nullptr;
+  self->weak_references = nullptr;
+  new (&self->tensor) Tensor;
+  return self;
+}
+
+void dealloc(PyObject* p) {
+  auto* self = reinterpret_cast<PyTensor*>(p);
+  PyObject_GC_UnTrack(p);
+  if (self->weak_references != nullptr) PyObject_ClearWeakRefs(p);
+  Py_CLEAR(self->dict);
+  if (TensorBody* body = self->tensor.body()) {
+    body->python_object = nullptr;
+    // The last handle of a large graph frees for long; others may run meanwhile. Small ones are not worth it.
+    self->tensor = Tensor();
+  }
+  self->tensor.~Tensor();
+  if (Py_TYPE(p) == &TensorType && free_count < kFreeListSize) {
+    free_list[free_count++] = self;
+    return;
+  }
+  PyTypeObject* type = Py_TYPE(p);
+  type->tp_free(p);
+  if (type->tp_flags & Py_TPFLAGS_HEAPTYPE) Py_DECREF(type);
+}
+
+int traverse(PyObject* p, visitproc visit, void* arg) {
+  auto* self = reinterpret_cast<PyTensor*>(p);
+  Py_VISIT(self->dict);
+  if (Py_TYPE(p)->tp_flags & Py_TPFLAGS_HEAPTYPE) Py_VISIT(Py_TYPE(p));
+  return 0;
+}
+
+int clear(PyObject* p) {
+  Py_CLEAR(reinterpret_cast<PyTensor*>(p)->dict);
+  return 0;
+}
+
+PyObject* new_tensor(PyTypeObject* type, PyObject* args, PyObject*) {
+  return guarded([&]() -> PyObject* {
+    PyObject* data = nullptr;
+    if (PyTuple_GET_SIZE(args) >= 1) data = PyTuple_GET_ITEM(args, 0);
+    Tensor t = data == nullptr ? empty({0}) : is_tensor(data) ? as_tensor(data).detach() : tensor_from_data(data, std::nullopt, std::nullopt, true);
+    return wrap_as(type, std::move(t));
+  });
+}
+
+// --- numbers ---------------------------------------------------------------------------------------
+
+// A NumPy scalar is no PyFloat or PyLong, except float64: it is asked for its Python twin.
+bool is_number_like(PyObject* p) {
+  PyNumberMethods* n = Py_TYPE(p)->tp_as_number;
+  if (n == nullptr || (n->nb_float == nullptr && n->nb_index == nullptr)) return false;
+  return Py_TYPE(p)->tp_as_sequence == nullptr || Py_TYPE(p)->tp_as_sequence->sq_item == nullptr;
+}
+
+// --- operators -------------------------------------------------------------------------------------
+
+using Binary = Tensor (*)(const Tensor&, const Tensor&);
+
+bool is_large(const Tensor& a, const Tensor& b) { return a.numel() >= kReleaseGilNumel || b.numel() >= kReleaseGilNumel; }
+
+template <Binary fn>
+PyObject* binary(PyObject* a, PyObject* b) {
+  return guarded([&]() -> PyObject* {
+    Tensor sa, sb;
+    const Tensor* ta = to_operand(a, sa);
+    const Tensor* tb = ta == nullptr ? nullptr : to_operand(b, sb);
+    if (tb == nullptr) Py_RETURN_NOTIMPLEMENTED;
+    Tensor result;
+    {
+      const ReleaseGil release(is_large(*ta, *tb));
+      result = fn(*ta, *tb);
+    }
+    return wrap(result);
+  });
+}
+
+template <Binary fn>
+PyObject* inplace(PyObject* a, PyObject* b) {
+  return guarded([&]() -> PyObject* {
+    Tensor sb;
+    const Tensor* tb = to_operand(b, sb);
+    if (tb == nullptr) Py_RETURN_NOTIMPLEMENTED;
+    {
+      const ReleaseGil release(is_large(as_tensor(a), *tb));
+      fn(as_tensor(a), *tb);
+    }
+    return Py_NewRef(a);
+  });
+}
+
+template <Tensor (*fn)(const Tensor&)>
+PyObject* unary(PyObject* a) {
+  return guarded([&]() -> PyObject* {
+    Tensor result;
+    {
+      const ReleaseGil release(as_tensor(a).numel() >= kReleaseGilNumel);
+      result = fn(as_tensor(a));
+    }
+    return wrap(result);
+  });
+}
+
+// The ops behind operators, without their optional arguments.
+Tensor op_add(const Tensor& a, const Tensor& b) { return add(a, b); }
+Tensor op_sub(const Tensor& a, const Tensor& b) { return sub(a, b); }
+Tensor op_add_(const Tensor& a, const Tensor& b) { return add_(a, b); }
+Tensor op_sub_(const Tensor& a, const Tensor& b) { return sub_(a, b); }
+Tensor op_invert(const Tensor& a) { return bitwise_not(a); }
+Tensor op_positive(const Tensor& a) { return a; }
+
+PyObject* power(PyObject* a, PyObject* b, PyObject*) { return binary<pow>(a, b); }
+PyObject* inplace_power(PyObject* a, PyObject* b, PyObject*) { return inplace<pow_>(a, b); }
+
+PyObject* compare(PyObject* a, PyObject* b, int how) {
+  switch (how) {
+    case Py_LT: return binary<lt>(a, b);
+    case Py_LE: return binary<le>(a, b);
+    case Py_EQ: return binary<eq>(a, b);
+    case Py_NE: return binary<ne>(a, b);
+    case Py_GT: return binary<gt>(a, b);
+    default: return binary<ge>(a, b);
+  }
+}
+
+int as_bool(PyObject* p) {
+  return guarded(
+      [&]() -> int {
+        const Tensor& t = as_tensor(p);
+        CLEW_CHECK(t.numel() == 1, ValueError, "bool: expected a tensor with one element, got shape ", t.sizes(),
+                   " (use any() or all())");
+        return t.item().to_bool();
+      },
+      -1);
+}
+PyObject* as_float(PyObject* p) {
+  return guarded([&] { return PyFloat_FromDouble(as_tensor(p).item().to_double()); });
+}
+PyObject* as_int(PyObject* p) {
+  return guarded([&]() -> PyObject* {
+    const Scalar s = as_tensor(p).item();
+    return s.is_floating() ? PyLong_FromDouble(s.to_double()) : PyLong_FromLongLong(s.to_int());
+  });
+}
+PyObject* as_index(PyObject* p) {
+  return guarded([&]() -> PyObject* {
+    const Tensor& t = as_tensor(p);
+    CLEW_CHECK(!is_floating(t.dtype()) && t.numel() == 1, TypeError, "index: expected an integer tensor with one element, got dtype ",
+               t.dtype(), " and shape ", t.sizes());
+    return PyLong_FromLongLong(t.item().to_int());
+  });
+}
+
+Py_hash_t hash(PyObject* p) { return _Py_HashPointer(p); }
+
+PyObject* repr(PyObject* p) {
+  return guarded([&] {
+    std::string text = to_string(as_tensor(p));
+    if (Py_TYPE(p) != &TensorType) {
+      const std::string name = Py_TYPE(p)->tp_name;
+      if (name == "Parameter") text = "Parameter containing:\n" + text;
+    }
+    return PyUnicode_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size()));
+  });
+}
+
+Py_ssize_t length(PyObject* p) {
+  return guarded(
+      [&]() -> Py_ssize_t {
+        const Tensor& t = as_tensor(p);
+        CLEW_CHECK(t.dim() > 0, TypeError, "len: expected a tensor with dimensions, got a 0-dim tensor");
+        return t.sizes()[0];
+      },
+      -1);
+}
+
+PyObject* iterate(PyObject* p) {
+  return guarded([&]() -> PyObject* {
+    const Tensor& t = as_tensor(p);
+    CLEW_CHECK(t.dim() > 0, TypeError, "iter: expected a tensor with dimensions, got a 0-dim tensor");
+    const TensorList rows = unbind(t, 0);
+    const Object list(check(PyList_New(static_cast<Py_ssize_t>(rows.size()))));
+    for (size_t i = 0; i < rows.size(); ++i) PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), wrap(rows[i]));
+    return PyObject_GetIter(list.get());
+  });
+}
+
+int contains(PyObject* p, PyObject* value) {
+  return guarded(
+      [&]() -> int {
+        Tensor storage;
+        const Tensor* v = to_operand(value, storage);
+        CLEW_CHECK(v != nullptr, TypeError, "in: expected a number or a tensor, got ", Py_TYPE(value)->tp_name);
+        const NoGradGuard guard;
+        return any(eq(as_tensor(p), *v)).item().to_bool();
+      },
+      -1);
+}
+
+// --- attributes ------------------------------------------------------------------------------------
+
+template <class F>
+PyObject* get(PyObject* self, F&& f) {
+  return guarded([&]() -> PyObject* { return f(as_tensor(self)); });
+}
+
+#define CLEW_GETTER(name, expression) \
+  PyObject* get_##name(PyObject* self, void*) { return get(self, [](const Tensor& t) -> PyObject* { return expression; }); }
+CLEW_GETTER(shape, from_sizes(t.sizes()))
+CLEW_GETTER(dtype, from_dtype(t.dtype()))
+CLEW_GETTER(device, from_device(t.device()))
+CLEW_GETTER(ndim, PyLong_FromLongLong(t.dim()))
+CLEW_GETTER(requires_grad, PyBool_FromLong(t.requires_grad()))
+CLEW_GETTER(is_leaf, PyBool_FromLong(t.is_leaf()))
+CLEW_GETTER(grad, wrap(t.grad()))
+CLEW_GETTER(grad_fn, wrap_node(Ref<autograd::Node>::share(autograd::grad_fn(t))))
+CLEW_GETTER(output_nr, PyLong_FromUnsignedLong(t.body()->output_nr))
+CLEW_GETTER(data, wrap(t.detach()))
+CLEW_GETTER(T, wrap(t.dim() < 2 ? t : [&] {
+  Shape dims;
+  for (int64_t d = t.dim(); d-- > 0;) dims.push_back(d);
+  return permute(t, dims);
+}()))
+CLEW_GETTER(mT, wrap(transpose(t, -2, -1)))
+CLEW_GETTER(is_cuda, PyBool_FromLong(t.is_cuda()))
+CLEW_GETTER(is_meta, PyBool_FromLong(t.is_meta()))
+CLEW_GETTER(itemsize, PyLong_FromSize_t(item_size(t.dtype())))
+CLEW_GETTER(nbytes, PyLong_FromSize_t(t.nbytes()))
+CLEW_GETTER(version, PyLong_FromUnsignedLong(t.version()))
+CLEW_GETTER(base, t.body()->view_base == nullptr ? Py_NewRef(Py_None) : wrap(Tensor::share(t.body()->view_base)))
+CLEW_GETTER(retains_grad, PyBool_FromLong(t.body()->retains_grad))
+#undef CLEW_GETTER
+
+int set_requires_grad(PyObject* self, PyObject* value, void*) {
+  return guarded(
+      [&]() -> int {
+        CLEW_CHECK(value != nullptr, TypeError, "requires_grad: cannot be deleted");
+        const int truth = PyObject_IsTrue(value);
+        check(truth);
+        as_tensor(self).set_requires_grad(truth != 0);
+        return 0;
+      },
+      -1);
+}
+
+int set_grad(PyObject* self, PyObject* value, void*) {
+  return guarded(
+      [&]() -> int {
+        if (value == nullptr || value == Py_None) {
+          as_tensor(self).set_grad({});
+          return 0;
+        }
+        CLEW_CHECK(is_tensor(value), TypeError, "grad: expected a tensor or None, got ", Py_TYPE(value)->tp_name);
+        as_tensor(self).set_grad(as_tensor(value));
+        return 0;
+      },
+      -1);
+}
+
+// `x.data = y` makes x show y's storage; history and gradient stay.
+int set_data(PyObject* self, PyObject* value, void*) {
+  return guarded(
+      [&]() -> int {
+        CLEW_CHECK(value != nullptr && is_tensor(value), TypeError, "data: expected a tensor");
+        const Tensor& t = as_tensor(self);
+        const Tensor& v = as_tensor(value);
+        CLEW_CHECK(!t.is_view(), ValueError, "data: expected a tensor that is no view of another");
+        TensorBody* b = t.body();
+        v.storage()->retain();
+        b->storage->release();
+        b->storage = v.storage();
+        b->dtype = v.dtype();
+        b->device = v.device();
+        b->set_geometry(v.sizes(), v.strides(), v.storage_offset());
+        return 0;
+      },
+      -1);
+}
+
+PyGetSetDef getters[] = {
+    {"shape", get_shape, nullptr, "Sizes, one per dimension (clew.Size).", nullptr},
+    {"dtype", get_dtype, nullptr, "Element type.", nullptr},
+    {"device", get_device, nullptr, "Where the data is.", nullptr},
+    {"ndim", get_ndim, nullptr, "Number of dimensions.", nullptr},
+    {"requires_grad", get_requires_grad, set_requires_grad, "True when backward would reach this tensor.", nullptr},
+    {"is_leaf", get_is_leaf, nullptr, "True without a grad_fn.", nullptr},
+    {"grad", get_grad, set_grad, "The accumulated gradient of a leaf, or None.", nullptr},
+    {"grad_fn", get_grad_fn, nullptr, "The tape node that made this tensor, or None.", nullptr},
+    {"output_nr", get_output_nr, nullptr, "Which output of grad_fn this is.", nullptr},
+    {"data", get_data, set_data, "The same storage without history.", nullptr},
+    {"T", get_T, nullptr, "View with all dimensions reversed.", nullptr},
+    {"mT", get_mT, nullptr, "View with the last two dimensions swapped.", nullptr},
+    {"is_cuda", get_is_cuda, nullptr, "True on a CUDA device.", nullptr},
+    {"is_meta", get_is_meta, nullptr, "True on the meta device: shape and dtype, no data.", nullptr},
+    {"itemsize", get_itemsize, nullptr, "Bytes per element.", nullptr},
+    {"nbytes", get_nbytes, nullptr, "Bytes of all elements.", nullptr},
+    {"_version", get_version, nullptr, "How often the storage was written in place.", nullptr},
+    {"_base", get_base, nullptr, "The tensor this is a view of, or None.", nullptr},
+    {"retains_grad", get_retains_grad, nullptr, "True for a non-leaf that keeps its gradient.", nullptr},
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+// --- methods that are no ops -----------------------------------------------------------------------
+
+PyObject* method_item(PyObject* self, PyObject*) {
+  return get(self, [](const Tensor& t) { return from_scalar(t.item()); });
+}
+PyObject* method_tolist(PyObject* self, PyObject*) { return get(self, to_list); }
+PyObject* method_detach(PyObject* self, PyObject*) {
+  return get(self, [](const Tensor& t) { return wrap(t.detach()); });
+}
+PyObject* method_detach_(PyObject* self, PyObject*) {
+  return get(self, [&](const Tensor& t) {
+    CLEW_CHECK(!t.is_view(), AutogradError, "detach_: expected a tensor that is no view, got a view of shape ", t.sizes(), " (use detach())");
+    autograd::set_history(t, {}, 0);
+    t.body()->requires_grad = false;
+    return Py_NewRef(self);
+  });
+}
+PyObject* method_numel(PyObject* self, PyObject*) {
+  return get(self, [](const Tensor& t) { return PyLong_FromLongLong(t.numel()); });
+}
+PyObject* method_dim(PyObject* self, PyObject*) {
+  return get(self, [](const Tensor& t) { return PyLong_FromLongLong(t.dim()); });
+}
+PyObject* method_is_contiguous(PyObject* self, PyObject*) {
+  return get(self, [](const Tensor& t) { return PyBool_FromLong(t.is_contiguous()); });
+}
+PyObject* method_data_ptr(PyObject* self, PyObject*) {
+  return get(self, [](const Tensor& t) { return PyLong_FromVoidPtr(t.storage()->data() == nullptr ? nullptr : t.raw_data()); });
+}
+PyObject* method_storage_offset(PyObject* self, PyObject*) {
+  return get(self, [](const Tensor& t) { return PyLong_FromLongLong(t.storage_offset()); });
+}
+PyObject* method_element_size(PyObject* self, PyObject*) {
+  return get(self, [](const Tensor& t) { return PyLong_FromSize_t(item_size(t.dtype())); });
+}
+PyObject* method_is_floating_point(PyObject* self, PyObject*) {
+  return get(self, [](const Tensor& t) { return PyBool_FromLong(is_floating(t.dtype())); });
+}
+PyObject* method_retain_grad(PyObject* self, PyObject*) {
+  return get(self, [](const Tensor& t) {
+    autograd::retain_grad(t);
+    return Py_NewRef(Py_None);
+  });
+}
+PyObject* method_size(PyObject* self, PyObject* args) {
+  return get(self, [&](const Tensor& t) -> PyObject* {
+    if (PyTuple_GET_SIZE(args) == 0) return from_sizes(t.sizes());
+    const long long d = PyLong_AsLongLong(PyTuple_GET_ITEM(args, 0));
+    if (d == -1 && PyErr_Occurred()) throw PythonError();
+    return PyLong_FromLongLong(t.size(d));
+  });
+}
+PyObject* method_stride(PyObject* self, PyObject* args) {
+  return get(self, [&](const Tensor& t) -> PyObject* {
+    if (PyTuple_GET_SIZE(args) == 0) {
+      const Object list(check(PyTuple_New(t.dim())));
+      for (int64_t i = 0; i < t.dim(); ++i)
+        PyTuple_SET_ITEM(list.get(), i, PyLong_FromLongLong(t.strides()[static_cast<size_t>(i)]));
+      return Py_NewRef(list.get());
+    }
+    const long long d = PyLong_AsLongLong(PyTuple_GET_ITEM(args, 0));
+    if (d == -1 && PyErr_Occurred()) throw PythonError();
+    return PyLong_FromLongLong(t.stride(d));
+  });
+}
+PyObject* method_requires_grad_(PyObject* self, PyObject* args) {
+  return get(self, [&](const Tensor& t) {
+    const int truth = PyTuple_GET_SIZE(args) == 0 ? 1 : PyObject_IsTrue(PyTuple_GET_ITEM(args, 0));
+    check(truth);
+    t.set_requires_grad(truth != 0);
+    return Py_NewRef(self);
+  });
+}
+PyObject* method_dlpack(PyObject* self, PyObject*, PyObject*) { return get(self, to_dlpack); }
+PyObject* method_dlpack_device(PyObject* self, PyObject*) {
+  return get(self, [](const Tensor& t) {
+    constexpr int kDLCPU = 1;
+    CLEW_CHECK(t.is_cpu(), DeviceError, "__dlpack_device__: expected a tensor on the CPU, got one on ", t.device());
+    return Py_BuildValue("(ii)", kDLCPU, 0);
+  });
+}
+
+PyMethodDef methods[] = {
+    {"item", method_item, METH_NOARGS, "The value of a one-element tensor as a Python number."},
+    {"tolist", method_tolist, METH_NOARGS, "The values as nested lists, or a number for a 0-dim tensor."},
+    {"detach", method_detach, METH_NOARGS, "The same data without history."},
+    {"detach_", method_detach_, METH_NOARGS, "Drops this tensor's history."},
+    {"numel", method_numel, METH_NOARGS, "Number of elements."},
+    {"nelement", method_numel, METH_NOARGS, "Number of elements."},
+    {"dim", method_dim, METH_NOARGS, "Number of dimensions."},
+    {"ndimension", method_dim, METH_NOARGS, "Number of dimensions."},
+    {"is_contiguous", method_is_contiguous, METH_NOARGS, "True when elements lie in row-major order without gaps."},
+    {"data_ptr", method_data_ptr, METH_NOARGS, "Address of the first element."},
+    {"storage_offset", method_storage_offset, METH_NOARGS, "Elements between the storage's start and the first element."},
+    {"element_size", method_element_size, METH_NOARGS, "Bytes per element."},
+    {"is_floating_point", method_is_floating_point, METH_NOARGS, "True for floating dtypes."},
+    {"retain_grad", method_retain_grad, METH_NOARGS, "Lets a non-leaf keep its gradient in .grad."},
+    {"size", method_size, METH_VARARGS, "size() is the shape; size(dim) one of its entries."},
+    {"stride", method_stride, METH_VARARGS, "stride() is all strides in elements; stride(dim) one of them."},
+    {"requires_grad_", method_requires_grad_, METH_VARARGS, "Sets requires_grad and returns the tensor."},
+    {"__dlpack__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_dlpack)), METH_VARARGS | METH_KEYWORDS,
+     "A DLPack capsule that shares memory."},
+    {"__dlpack_device__", method_dlpack_device, METH_NOARGS, "(device type, device index) as DLPack numbers them."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyNumberMethods as_number = {
+    .nb_add = binary<op_add>,
+    .nb_subtract = binary<op_sub>,
+    .nb_multiply = binary<mul>,
+    .nb_remainder = binary<remainder>,
+    .nb_power = power,
+    .nb_negative = unary<neg>,
+    .nb_positive = unary<op_positive>,
+    .nb_absolute = unary<abs>,
+    .nb_bool = as_bool,
+    .nb_invert = unary<op_invert>,
+    .nb_and = binary<bitwise_and>,
+    .nb_xor = binary<bitwise_xor>,
+    .nb_or = binary<bitwise_or>,
+    .nb_int = as_int,
+    .nb_float = as_float,
+    .nb_inplace_add = inplace<op_add_>,
+    .nb_inplace_subtract = inplace<op_sub_>,
+    .nb_inplace_multiply = inplace<mul_>,
+    .nb_inplace_remainder = inplace<remainder_>,
+    .nb_inplace_power = inplace_power,
+    .nb_inplace_and = inplace<bitwise_and_>,
+    .nb_inplace_xor = inplace<bitwise_xor_>,
+    .nb_inplace_or = inplace<bitwise_or_>,
+    .nb_floor_divide = binary<floor_divide>,
+    .nb_true_divide = binary<true_divide>,
+    .nb_inplace_floor_divide = inplace<floor_divide_>,
+    .nb_inplace_true_divide = inplace<true_divide_>,
+    .nb_index = as_index,
+    .nb_matrix_multiply = binary<matmul>,
+};
+PySequenceMethods as_sequence = {.sq_contains = contains};
+PyMappingMethods as_mapping = {.mp_length = length, .mp_subscript = get_item, .mp_ass_subscript = set_item};
+
+// --- small types -----------------------------------------------------------------------------------
+
+struct PyDType {
+  PyObject_HEAD
+  DType dtype;
+};
+PyObject* dtype_objects[kDTypeCount];
+
+PyObject* dtype_repr(PyObject* p) { return PyUnicode_FromFormat("clew.%s", name(reinterpret_cast<PyDType*>(p)->dtype)); }
+PyObject* dtype_reduce(PyObject* p, PyObject*) { return PyUnicode_FromString(name(reinterpret_cast<PyDType*>(p)->dtype)); }
+PyObject* dtype_floating(PyObject* p, void*) { return PyBool_FromLong(is_floating(reinterpret_cast<PyDType*>(p)->dtype)); }
+PyObject* dtype_complex(PyObject* p, void*) { return PyBool_FromLong(is_complex(reinterpret_cast<PyDType*>(p)->dtype)); }
+PyObject* dtype_signed(PyObject* p, void*) {
+  const DType t = reinterpret_cast<PyDType*>(p)->dtype;
+  return PyBool_FromLong(t != DType::Bool && t != DType::UInt8);
+}
+PyObject* dtype_itemsize(PyObject* p, void*) { return PyLong_FromSize_t(item_size(reinterpret_cast<PyDType*>(p)->dtype)); }
+PyGetSetDef dtype_getters[] = {{"is_floating_point", dtype_floating, nullptr, "True for floating dtypes.", nullptr},
+                               {"is_complex", dtype_complex, nullptr, "True for complex dtypes.", nullptr},
+                               {"is_signed", dtype_signed, nullptr, "True for dtypes with negative values.", nullptr},
+                               {"itemsize", dtype_itemsize, nullptr, "Bytes per element.", nullptr},
+                               {nullptr, nullptr, nullptr, nullptr, nullptr}};
+// Pickles by name, so that identity survives.
+PyMethodDef dtype_methods[] = {{"__reduce__", dtype_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+PyTypeObject DTypeType = {.ob_base = {PyObject_HEAD_INIT(nullptr) 0},
+                          .tp_name = "clew.dtype",
+                          .tp_basicsize = sizeof(PyDType),
+                          .tp_repr = dtype_repr,
+                          .tp_flags = Py_TPFLAGS_DEFAULT,
+                          .tp_doc = "Element type of a tensor.",
+                          .tp_methods = dtype_methods,
+                          .tp_getset = dtype_getters};
+
+struct PyDevice {
+  PyObject_HEAD
+  Device device;
+};
+PyObject* device_new(PyTypeObject* type, PyObject* args, PyObject* kwargs);
+PyObject* device_repr(PyObject* p) {
+  const Device d = reinterpret_cast<PyDevice*>(p)->device;
+  static const char* const kinds[] = {"cpu", "cuda", "meta"};
+  const char* kind = kinds[static_cast<int>(d.type)];
+  if (d.type != DeviceType::CUDA) return PyUnicode_FromFormat("device(type='%s')", kind);
+  return PyUnicode_FromFormat("device(type='%s', index=%d)", kind, d.index);
+}
+PyObject* device_str(PyObject* p) { return PyUnicode_FromString(reinterpret_cast<PyDevice*>(p)->device.str().c_str()); }
+PyObject* device_type(PyObject* p, void*) {
+  static const char* const kinds[] = {"cpu", "cuda", "meta"};
+  return PyUnicode_FromString(kinds[static_cast<int>(reinterpret_cast<PyDevice*>(p)->device.type)]);
+}
+PyObject* device_index(PyObject* p, void*) {
+  const Device d = reinterpret_cast<PyDevice*>(p)->device;
+  return d.type == DeviceType::CUDA ? PyLong_FromLong(d.index) : Py_NewRef(Py_None);
+}
+Py_hash_t device_hash(PyObject* p) {
+  const Device d = reinterpret_cast<PyDevice*>(p)->device;
+  return static_cast<int>(d.type) * 256 + d.index;
+}
+PyObject* device_compare(PyObject* a, PyObject* b, int how);
+PyGetSetDef device_getters[] = {{"type", device_type, nullptr, "'cpu', 'cuda' or 'meta'.", nullptr},
+                                {"index", device_index, nullptr, "Number of the CUDA device, or None.", nullptr},
+                                {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyTypeObject DeviceType_ = {.ob_base = {PyObject_HEAD_INIT(nullptr) 0},
+                            .tp_name = "clew.device",
+                            .tp_basicsize = sizeof(PyDevice),
+                            .tp_repr = device_repr,
+                            .tp_hash = device_hash,
+                            .tp_str = device_str,
+                            .tp_flags = Py_TPFLAGS_DEFAULT,
+                            .tp_doc = "Where a tensor lives: device('cpu'), device('cuda', 1).",
+                            .tp_richcompare = device_compare,
+                            .tp_getset = device_getters,
+                            .tp_new = device_new};
+
+PyObject* device_compare(PyObject* a, PyObject* b, int how) {
+  if ((how != Py_EQ && how != Py_NE) || Py_TYPE(a) != &DeviceType_ || Py_TYPE(b) != &DeviceType_) Py_RETURN_NOTIMPLEMENTED;
+  const bool same = reinterpret_cast<PyDevice*>(a)->device == reinterpret_cast<PyDevice*>(b)->device;
+  return PyBool_FromLong(same == (how == Py_EQ));
+}
+
+PyObject* device_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
+  return guarded([&]() -> PyObject* {
+    static const char* keywords[] = {"type", "index", nullptr};
+    PyObject* type = nullptr;
+    int index = -1;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|i", const_cast<char**>(keywords), &type, &index)) throw PythonError();
+    Device d;
+    CLEW_CHECK(to_device(type, d), TypeError, "device: expected a string or a device, got ", Py_TYPE(type)->tp_name);
+    CLEW_CHECK(index >= -1 && index < 128, ValueError, "device: expected index in [0, 127], got ", index);
+    if (index >= 0 && d.type == DeviceType::CUDA) d.index = static_cast<int8_t>(index);
+    return from_device(d);
+  });
+}
+
+PyObject* size_numel(PyObject* p, PyObject*) {
+  long long n = 1;
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(p); ++i) n *= PyLong_AsLongLong(PyTuple_GET_ITEM(p, i));
+  return PyLong_FromLongLong(n);
+}
+PyObject* size_repr(PyObject* p) {
+  const Object text(PyTuple_Type.tp_repr(p));
+  return text ? PyUnicode_FromFormat("clew.Size(%U)", text.get()) : nullptr;
+}
+PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "Product of the sizes."}, {nullptr, nullptr, 0, nullptr}};
+PyTypeObject SizeType = {.ob_base = {PyObject_HEAD_INIT(nullptr) 0},
+                         .tp_name = "clew.Size",
+                         .tp_repr = size_repr,
+                         .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_TUPLE_SUBCLASS,
+                         .tp_doc = "Sizes of a tensor: a tuple of ints.",
+                         .tp_methods = size_methods};
+
+}  // namespace
+
+PyTypeObject TensorType = {
+    .ob_base = {PyObject_HEAD_INIT(nullptr) 0},
+    .tp_name = "clew.Tensor",
+    .tp_basicsize = sizeof(PyTensor),
+    .tp_dealloc = dealloc,
+    .tp_repr = repr,
+    .tp_as_number = &as_number,
+    .tp_as_sequence = &as_sequence,
+    .tp_as_mapping = &as_mapping,
+    .tp_hash = hash,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .tp_doc = "A strided view of typed memory, with its place on the tape.",
+    .tp_traverse = traverse,
+    .tp_clear = clear,
+    .tp_richcompare = compare,
+    .tp_weaklistoffset = offsetof(PyTensor, weak_references),
+    .tp_iter = iterate,
+    .tp_methods = methods,
+    .tp_getset = getters,
+    .tp_dictoffset = offsetof(PyTensor, dict),
+    .tp_new = new_tensor,
+};
+
+PyObject* wrap_as(PyTypeObject* type, Tensor t) {
+  PyTensor* self = allocate_wrapper(type);
+  self->tensor = std::move(t);
+  self->tensor.body()->python_object = self;
+  PyObject_GC_Track(self);
+  return reinterpret_cast<PyObject*>(self);
+}
+
+PyObject* wrap(const Tensor& t) {
+  if (!t.defined()) return Py_NewRef(Py_None);
+  if (void* existing = t.body()->python_object) return Py_NewRef(static_cast<PyObject*>(existing));
+  return wrap_as(&TensorType, t);
+}
+
+bool to_scalar(PyObject* p, Scalar& out) {
+  if (PyFloat_Check(p)) {
+    out = Scalar(PyFloat_AS_DOUBLE(p));
+    return true;
+  }
+  if (PyBool_Check(p)) {
+    out = Scalar(p == Py_True);
+    return true;
+  }
+  if (PyLong_Check(p)) {
+    int overflow = 0;
+    const long long v = PyLong_AsLongLongAndOverflow(p, &overflow);
+    CLEW_CHECK(overflow == 0, ValueError, "number: expected an integer that fits int64, got a larger one");
+    out = Scalar(static_cast<int64_t>(v));
+    return true;
+  }
+  if (is_tensor(p)) {
+    if (as_tensor(p).numel() != 1 || as_tensor(p).is_meta()) return false;
+    out = as_tensor(p).item();
+    return true;
+  }
+  if (!is_number_like(p)) return false;
+  if (std::strcmp(Py_TYPE(p)->tp_name, "numpy.bool") == 0 || std::strcmp(Py_TYPE(p)->tp_name, "numpy.bool_") == 0) {
+    out = Scalar(PyObject_IsTrue(p) == 1);
+    return true;
+  }
+  const Object twin(Py_TYPE(p)->tp_as_number->nb_index != nullptr ? PyNumber_Index(p) : PyNumber_Float(p));
+  if (!twin) {
+    PyErr_Clear();
+    return false;
+  }
+  return to_scalar(twin.get(), out);
+}
+
+const Tensor* to_operand(PyObject* p, Tensor& storage) {
+  if (is_tensor(p)) return &as_tensor(p);
+  Scalar s;
+  if (!to_scalar(p, s)) return nullptr;
+  storage = weak_scalar_tensor(s);
+  return &storage;
+}
+
+PyObject* from_dtype(DType t) { return Py_NewRef(dtype_objects[static_cast<int>(t)]); }
+
+bool to_dtype(PyObject* p, DType& out) {
+  if (Py_TYPE(p) == &DTypeType) {
+    out = reinterpret_cast<PyDType*>(p)->dtype;
+    return true;
+  }
+  if (p == reinterpret_cast<PyObject*>(&PyFloat_Type)) {
+    out = default_dtype();
+  } else if (p == reinterpret_cast<PyObject*>(&PyLong_Type)) {
+    out = DType::Int64;
+  } else if (p == reinterpret_cast<PyObject*>(&PyBool_Type)) {
+    out = DType::Bool;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+PyObject* from_device(Device d) {
+  PyObject* p = check(DeviceType_.tp_alloc(&DeviceType_, 0));
+  reinterpret_cast<PyDevice*>(p)->device = d;
+  return p;
+}
+
+bool to_device(PyObject* p, Device& out) {
+  if (Py_TYPE(p) == &DeviceType_) {
+    out = reinterpret_cast<PyDevice*>(p)->device;
+    return true;
+  }
+  if (PyLong_Check(p) && !PyBool_Check(p)) {
+    const long i = PyLong_AsLong(p);
+    CLEW_CHECK(i >= 0 && i < 128, ValueError, "device: expected index in [0, 127], got ", i);
+    out = Device(DeviceType::CUDA, static_cast<int8_t>(i));
+    return true;
+  }
+  if (!PyUnicode_Check(p)) return false;
+  const char* text = PyUnicode_AsUTF8(p);
+  if (text == nullptr) throw PythonError();
+  out = Device(std::string_view(text));
+  return true;
+}
+
+PyObject* from_sizes(IntArrayRef sizes) {
+  PyObject* p = check(SizeType.tp_alloc(&SizeType, static_cast<Py_ssize_t>(sizes.size())));
+  for (size_t i = 0; i < sizes.size(); ++i) PyTuple_SET_ITEM(p, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(sizes[i]));
+  return p;
+}
+
+PyObject* from_scalar(const Scalar& s) {
+  switch (s.kind()) {
+    case Scalar::Kind::Bool: return PyBool_FromLong(s.to_bool());
+    case Scalar::Kind::Int: return PyLong_FromLongLong(s.to_int());
+    case Scalar::Kind::Double: break;
+  }
+  return PyFloat_FromDouble(s.to_double());
+}
+
+void init_tensor_type(PyObject* module) {
+  SizeType.tp_base = &PyTuple_Type;
+  check(PyType_Ready(&SizeType));
+  check(PyType_Ready(&DTypeType));
+  check(PyType_Ready(&DeviceType_));
+  check(PyType_Ready(&TensorType));
+  check(PyModule_AddObjectRef(module, "Tensor", reinterpret_cast<PyObject*>(&TensorType)));
+  check(PyModule_AddObjectRef(module, "Size", reinterpret_cast<PyObject*>(&SizeType)));
+  check(PyModule_AddObjectRef(module, "dtype", reinterpret_cast<PyObject*>(&DTypeType)));
+  check(PyModule_AddObjectRef(module, "device", reinterpret_cast<PyObject*>(&DeviceType_)));
+  for (int i = 0; i < kDTypeCount; ++i) {
+    PyObject* p = check(DTypeType.tp_alloc(&DTypeType, 0));
+    reinterpret_cast<PyDType*>(p)->dtype = static_cast<DType>(i);
+    dtype_objects[i] = p;
+    check(PyModule_AddObjectRef(module, name(static_cast<DType>(i)), p));
+  }
+  // NumPy must leave `array + tensor` to us.
+  const Object priority(check(PyFloat_FromDouble(1000)));
+  check(PyDict_SetItemString(TensorType.tp_dict, "__array_priority__", priority.get()));
+}
+
+}  // namespace clew::python

@@ -1,0 +1,44 @@
+#include "clew/core/storage.h"
+
+#include <new>
+
+#include "clew/core/error.h"
+
+namespace clew {
+namespace {
+constexpr size_t kHeaderBytes = 64;  // keeps the data behind it aligned
+}
+
+Storage* Storage::allocate(size_t nbytes, Device device) {
+  static_assert(sizeof(Storage) <= kHeaderBytes);
+  const bool has_data = device.type == DeviceType::CPU;
+  void* block = detail::allocate(kHeaderBytes + (has_data ? nbytes : 0));
+  Storage* s = new (block) Storage;
+  s->device_ = device;
+  s->nbytes_ = nbytes;
+  s->data_ = has_data ? static_cast<char*>(block) + kHeaderBytes : nullptr;
+  return s;
+}
+
+Storage* Storage::wrap(void* data, size_t nbytes, Device device, std::function<void()> deleter) {
+  auto holder = std::make_unique<std::function<void()>>(std::move(deleter));
+  Storage* s = new (detail::allocate(kHeaderBytes)) Storage;
+  s->device_ = device;
+  s->nbytes_ = nbytes;
+  s->data_ = data;
+  s->deleter_ = holder.release();
+  return s;
+}
+
+void Storage::destroy() noexcept {
+  const bool inline_data = deleter_ == nullptr && device_.type == DeviceType::CPU;
+  if (deleter_ != nullptr) {
+    (*deleter_)();
+    delete deleter_;
+  }
+  const size_t block_bytes = kHeaderBytes + (inline_data ? nbytes_ : 0);
+  this->~Storage();
+  detail::deallocate(this, block_bytes);
+}
+
+}  // namespace clew

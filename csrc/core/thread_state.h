@@ -1,0 +1,20 @@
+// What a thread knows about the op it is about to run. Read once per op, so it is one struct.
+#pragma once
+
+#include <cstdint>
+
+namespace clew {
+
+class Interceptor;
+
+struct ThreadState {
+  Interceptor* interceptor = nullptr;  // innermost active one
+  bool pass_interceptors = false;      // the next op runs at once: they have seen it
+  uint64_t next_sequence = 0;          // of the next tape node
+  bool grad_enabled = true;
+  bool inference = false;
+  bool anomaly = false;
+};
+extern thread_local constinit ThreadState thread_state;
+
+}  // namespace clew

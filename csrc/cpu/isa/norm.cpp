@@ -1,0 +1,488 @@
+// Softmax, logsumexp, moments and layer norm, over rows or along the first dimension. Compute types are float
+// and double; 16-bit floats are read and written through Access.
+#include "cpu/isa/vec.h"
+
+namespace clew::cpu::CLEW_ISA {
+namespace {
+
+/// Room for a row: on the stack if it is short.
+template <class C>
+class RowBuffer {
+ public:
+  explicit RowBuffer(int64_t n)
+      : data_(n <= kChunk ? stack_ : static_cast<C*>(__builtin_malloc(static_cast<size_t>(n) * sizeof(C)))) {
+    if (data_ == nullptr) throw_bad_alloc();
+  }
+  ~RowBuffer() {
+    if (data_ != stack_) __builtin_free(data_);
+  }
+  RowBuffer(const RowBuffer&) = delete;
+  RowBuffer& operator=(const RowBuffer&) = delete;
+  C* data() { return data_; }
+
+ private:
+  alignas(64) C stack_[kChunk];
+  C* data_;
+};
+
+template <class C>
+C row_sum(const C* x, int64_t n) {
+  if (n <= kChunk) return chunk_sum(x, n);
+  double total = 0;
+  for (int64_t i = 0; i < n; i += kChunk) total += chunk_sum(x + i, smaller(kChunk, n - i));
+  return static_cast<C>(total);
+}
+
+template <class C>
+C row_dot(const C* a, const C* b, int64_t n) {
+  if (n <= kChunk) return chunk_dot(a, b, n);
+  double total = 0;
+  for (int64_t i = 0; i < n; i += kChunk) total += chunk_dot(a + i, b + i, smaller(kChunk, n - i));
+  return static_cast<C>(total);
+}
+
+/// y = exp(x - m); returns the sum. A block at a time, while it is near.
+template <class C>
+C exp_minus(C* y, const C* x, int64_t n, C m) {
+  double total = 0;
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t end = i + smaller(kBlock, n - i);
+#pragma GCC ivdep
+    for (int64_t j = i; j < end; ++j) y[j] = math::exp(x[j] - m);
+    total += chunk_sum(y + i, end - i);
+  }
+  return static_cast<C>(total);
+}
+
+/// The sum alone.
+template <class C>
+C sum_exp_minus(const C* x, int64_t n, C m) {
+  alignas(64) C y[kBlock];
+  double total = 0;
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t count = smaller(kBlock, n - i);
+    for (int64_t j = 0; j < count; ++j) y[j] = math::exp(x[i + j] - m);
+    total += chunk_sum(y, count);
+  }
+  return static_cast<C>(total);
+}
+
+// ---- over rows ----
+
+enum class Softmax { plain, log };
+
+template <class C, Softmax kind>
+CLEW_ONE_COPY void softmax_rows(const Access<C>& access, void* out, const void* in, int64_t rows, int64_t n,
+                                int64_t ld_out, int64_t ld_in) {
+  RowBuffer<C> in_row(access.converts ? n : 0);
+  RowBuffer<C> out_row(access.converts ? n : 0);
+  for (int64_t r = 0; r < rows; ++r) {
+    const C* x = access.load(in, r * ld_in, n, 1, in_row.data());
+    C* y = access.converts ? out_row.data() : static_cast<C*>(out) + r * ld_out;
+    const C m = chunk_extreme<1>(x, n, -C(HUGE_VAL));
+    if constexpr (kind == Softmax::plain) {
+      const C scale = C(1) / exp_minus(y, x, n, m);
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; ++i) y[i] *= scale;
+    } else {
+      const C log_sum = math::log(sum_exp_minus(x, n, m));
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - m) - log_sum;
+    }
+    if (access.converts) access.store(out, r * ld_out, y, n);
+  }
+}
+
+// softmax: dx = y * (g - sum(g * y));  log_softmax: dx = g - exp(y) * sum(g)
+template <class C, Softmax kind>
+CLEW_ONE_COPY void softmax_backward_rows(const Access<C>& access, void* dx, const void* g_in,
+                                         const void* y_in, int64_t rows, int64_t n, int64_t ld) {
+  RowBuffer<C> g_row(access.converts ? n : 0);
+  RowBuffer<C> y_row(access.converts ? n : 0);
+  for (int64_t r = 0; r < rows; ++r) {
+    const C* g = access.load(g_in, r * ld, n, 1, g_row.data());
+    const C* y = access.load(y_in, r * ld, n, 1, y_row.data());
+    C* d = access.converts ? g_row.data() : static_cast<C*>(dx) + r * ld;
+    const C s = kind == Softmax::plain ? row_dot(g, y, n) : row_sum(g, n);
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) {
+      d[i] = kind == Softmax::plain ? y[i] * (g[i] - s) : g[i] - math::exp(y[i]) * s;
+    }
+    if (access.converts) access.store(dx, r * ld, d, n);
+  }
+}
+
+// An infinite maximum is not subtracted: it would make NaN of what is -inf or inf.
+template <class C>
+inline __attribute__((always_inline)) C finite_or_zero(C m) {
+  return math::abs(m) < C(HUGE_VAL) ? m : (m != m ? m : C(0));
+}
+
+template <class C>
+CLEW_ONE_COPY void logsumexp_rows(const Access<C>& access, void* out, const void* in, int64_t rows, int64_t n,
+                                  int64_t ld) {
+  RowBuffer<C> row(access.converts ? n : 0);
+  for (int64_t r = 0; r < rows; ++r) {
+    const C* x = access.load(in, r * ld, n, 1, row.data());
+    const C m = finite_or_zero(chunk_extreme<1>(x, n, -C(HUGE_VAL)));
+    const C y = m + math::log(sum_exp_minus(x, n, m));
+    access.store(out, r, &y, 1);
+  }
+}
+
+// ---- along the first dimension ----
+
+constexpr int64_t kCols = 256;  // columns at a time
+
+/// f(r, values of row r in these columns) for r in [0, n).
+template <class C, class F>
+inline __attribute__((always_inline)) void for_rows(const Access<C>& access, const void* in, int64_t n,
+                                                    int64_t c0, int64_t w, int64_t ld, F f) {
+  alignas(64) C buffer[kCols];
+  for (int64_t r = 0; r < n; ++r) f(r, access.load(in, r * ld + c0, w, 1, buffer));
+}
+
+/// Sums per column: runs of rows in C, runs added up in double.
+template <class C>
+struct ColumnSums {
+  static constexpr int64_t kRun = 64;
+  alignas(64) C run[kCols];
+  alignas(64) double total[kCols];
+
+  explicit ColumnSums(int64_t w) {
+    for (int64_t c = 0; c < w; ++c) total[c] = run[c] = 0;
+  }
+  /// After row r of n was added to `run`.
+  void row_done(int64_t r, int64_t n, int64_t w) {
+    if ((r + 1) % kRun != 0 && r + 1 != n) return;
+    for (int64_t c = 0; c < w; ++c) {
+      total[c] += static_cast<double>(run[c]);
+      run[c] = 0;
+    }
+  }
+  C sum(int64_t c) const { return static_cast<C>(total[c]); }
+};
+
+template <class C>
+void columns_max(const Access<C>& access, C* m, const void* in, int64_t n, int64_t c0, int64_t w,
+                 int64_t ld) {
+  for (int64_t c = 0; c < w; ++c) m[c] = -C(HUGE_VAL);
+  for_rows(access, in, n, c0, w, ld, [&](int64_t, const C* x) {
+#pragma GCC ivdep
+    for (int64_t c = 0; c < w; ++c) m[c] = kernels::Maximum()(m[c], x[c]);
+  });
+}
+
+template <class C>
+void columns_sum_exp(const Access<C>& access, C* s, const C* m, const void* in, int64_t n, int64_t c0, int64_t w,
+                     int64_t ld) {
+  ColumnSums<C> sums(w);
+  for_rows(access, in, n, c0, w, ld, [&](int64_t r, const C* x) {
+#pragma GCC ivdep
+    for (int64_t c = 0; c < w; ++c) sums.run[c] += math::exp(x[c] - m[c]);
+    sums.row_done(r, n, w);
+  });
+  for (int64_t c = 0; c < w; ++c) s[c] = sums.sum(c);
+}
+
+template <class C, Softmax kind>
+CLEW_ONE_COPY void softmax_columns(const Access<C>& access, void* out, const void* in, int64_t n,
+                                   int64_t cols, int64_t ld_out, int64_t ld_in) {
+  alignas(64) C m[kCols];
+  alignas(64) C s[kCols];
+  alignas(64) C y_row[kCols];
+  for (int64_t c0 = 0; c0 < cols; c0 += kCols) {
+    const int64_t w = smaller(kCols, cols - c0);
+    columns_max(access, m, in, n, c0, w, ld_in);
+    columns_sum_exp(access, s, m, in, n, c0, w, ld_in);
+    for (int64_t c = 0; c < w; ++c) s[c] = kind == Softmax::plain ? C(1) / s[c] : math::log(s[c]);
+    for_rows(access, in, n, c0, w, ld_in, [&](int64_t r, const C* x) {
+      C* y = access.converts ? y_row : static_cast<C*>(out) + r * ld_out + c0;
+#pragma GCC ivdep
+      for (int64_t c = 0; c < w; ++c) {
+        y[c] = kind == Softmax::plain ? math::exp(x[c] - m[c]) * s[c] : (x[c] - m[c]) - s[c];
+      }
+      if (access.converts) access.store(out, r * ld_out + c0, y, w);
+    });
+  }
+}
+
+template <class C, Softmax kind>
+CLEW_ONE_COPY void softmax_backward_columns(const Access<C>& access, void* dx, const void* g_in,
+                                            const void* y_in, int64_t n, int64_t cols, int64_t ld) {
+  alignas(64) C s[kCols];
+  alignas(64) C y_row[kCols];
+  alignas(64) C d_row[kCols];
+  for (int64_t c0 = 0; c0 < cols; c0 += kCols) {
+    const int64_t w = smaller(kCols, cols - c0);
+    ColumnSums<C> sums(w);
+    for_rows(access, g_in, n, c0, w, ld, [&](int64_t r, const C* g) {
+      if constexpr (kind == Softmax::plain) {
+        const C* y = access.load(y_in, r * ld + c0, w, 1, y_row);
+#pragma GCC ivdep
+        for (int64_t c = 0; c < w; ++c) sums.run[c] += g[c] * y[c];
+      } else {
+#pragma GCC ivdep
+        for (int64_t c = 0; c < w; ++c) sums.run[c] += g[c];
+      }
+      sums.row_done(r, n, w);
+    });
+    for (int64_t c = 0; c < w; ++c) s[c] = sums.sum(c);
+    for_rows(access, g_in, n, c0, w, ld, [&](int64_t r, const C* g) {
+      const C* y = access.load(y_in, r * ld + c0, w, 1, y_row);
+      C* d = access.converts ? d_row : static_cast<C*>(dx) + r * ld + c0;
+#pragma GCC ivdep
+      for (int64_t c = 0; c < w; ++c) {
+        d[c] = kind == Softmax::plain ? y[c] * (g[c] - s[c]) : g[c] - math::exp(y[c]) * s[c];
+      }
+      if (access.converts) access.store(dx, r * ld + c0, d, w);
+    });
+  }
+}
+
+template <class C>
+CLEW_ONE_COPY void logsumexp_columns(const Access<C>& access, void* out, const void* in, int64_t n,
+                                     int64_t cols, int64_t ld) {
+  alignas(64) C m[kCols];
+  alignas(64) C s[kCols];
+  for (int64_t c0 = 0; c0 < cols; c0 += kCols) {
+    const int64_t w = smaller(kCols, cols - c0);
+    columns_max(access, m, in, n, c0, w, ld);
+    for (int64_t c = 0; c < w; ++c) m[c] = finite_or_zero(m[c]);
+    columns_sum_exp(access, s, m, in, n, c0, w, ld);
+    for (int64_t c = 0; c < w; ++c) s[c] = m[c] + math::log(s[c]);
+    access.store(out, c0, s, w);
+  }
+}
+
+// ---- moments ----
+
+// Two passes over each chunk while it is in the cache; chunks combine by Chan's rule in double.
+//
+// Reference: Chan, Golub, LeVeque. Algorithms for computing the sample variance. 1983.
+template <class C>
+CLEW_ONE_COPY void moments_row(const Access<C>& access, double* mean, double* m2, const void* in, int64_t n,
+                               int64_t stride) {
+  alignas(64) C buffer[kChunk];
+  double total_mean = 0;
+  double total_m2 = 0;
+  for (int64_t i = 0; i < n; i += kChunk) {
+    const int64_t m = smaller(kChunk, n - i);
+    const C* x = access.load(in, i, m, stride, buffer);
+    const C center = chunk_sum(x, m) / static_cast<C>(m);
+    // The rounding of the center: the deviations from it do not add up to 0.
+    const double part_m2 = static_cast<double>(chunk_sum_squares(x, m, center));
+    const double part_mean = static_cast<double>(center);
+    const double count = static_cast<double>(i + m);
+    const double delta = part_mean - total_mean;
+    total_mean += delta * (static_cast<double>(m) / count);
+    total_m2 += part_m2 + delta * delta * (static_cast<double>(i) * static_cast<double>(m) / count);
+  }
+  *mean = total_mean;
+  *m2 = total_m2;
+}
+
+template <class C>
+CLEW_ONE_COPY void moments_columns(const Access<C>& access, double* mean, double* m2, const void* in,
+                                   int64_t rows, int64_t cols, int64_t ld) {
+  constexpr int64_t kRun = 128;  // rows in a part
+  alignas(64) C center[kCols];
+  alignas(64) C part[kCols];
+  for (int64_t c0 = 0; c0 < cols; c0 += kCols) {
+    const int64_t w = smaller(kCols, cols - c0);
+    for (int64_t c = 0; c < w; ++c) mean[c0 + c] = m2[c0 + c] = 0;
+    for (int64_t r0 = 0; r0 < rows; r0 += kRun) {
+      const int64_t k = smaller(kRun, rows - r0);
+      const C inverse = C(1) / static_cast<C>(k);
+      for (int64_t c = 0; c < w; ++c) center[c] = part[c] = 0;
+      for_rows(access, in, k, r0 * ld + c0, w, ld, [&](int64_t, const C* x) {
+#pragma GCC ivdep
+        for (int64_t c = 0; c < w; ++c) center[c] += x[c];
+      });
+      for (int64_t c = 0; c < w; ++c) center[c] *= inverse;
+      for_rows(access, in, k, r0 * ld + c0, w, ld, [&](int64_t, const C* x) {
+#pragma GCC ivdep
+        for (int64_t c = 0; c < w; ++c) part[c] += (x[c] - center[c]) * (x[c] - center[c]);
+      });
+      const double a = static_cast<double>(r0);
+      const double b = static_cast<double>(k);
+      const double share = b / (a + b);
+      for (int64_t c = 0; c < w; ++c) {
+        const double delta = static_cast<double>(center[c]) - mean[c0 + c];
+        mean[c0 + c] += delta * share;
+        m2[c0 + c] += static_cast<double>(part[c]) + delta * delta * a * share;
+      }
+    }
+  }
+}
+
+// ---- layer norm ----
+
+template <class C>
+CLEW_ONE_COPY void layer_norm_rows(const Access<C>& access, void* out, void* mean_out, void* rstd_out,
+                                   const void* in, const void* weight, const void* bias, int64_t rows,
+                                   int64_t n, double eps) {
+  const int64_t buffer = access.converts ? n : 0;
+  RowBuffer<C> x_row(buffer);
+  RowBuffer<C> y_row(buffer);
+  RowBuffer<C> w_row(buffer);
+  RowBuffer<C> b_row(buffer);
+  const C* w = weight != nullptr ? access.load(weight, 0, n, 1, w_row.data()) : nullptr;
+  const C* b = bias != nullptr ? access.load(bias, 0, n, 1, b_row.data()) : nullptr;
+  for (int64_t r = 0; r < rows; ++r) {
+    const C* x = access.load(in, r * n, n, 1, x_row.data());
+    C* y = access.converts ? y_row.data() : static_cast<C*>(out) + r * n;
+    const C mean = row_sum(x, n) / static_cast<C>(n);
+    double m2 = 0;
+    for (int64_t i = 0; i < n; i += kChunk) {
+      m2 += static_cast<double>(chunk_sum_squares(x + i, smaller(kChunk, n - i), mean));
+    }
+    const C rstd = static_cast<C>(1.0 / math::sqrt(m2 / static_cast<double>(n) + eps));
+    if (w != nullptr && b != nullptr) {
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * rstd * w[i] + b[i];
+    } else {
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * rstd;
+      if (w != nullptr) {
+        for (int64_t i = 0; i < n; ++i) y[i] *= w[i];
+      }
+      if (b != nullptr) {
+        for (int64_t i = 0; i < n; ++i) y[i] += b[i];
+      }
+    }
+    if (access.converts) access.store(out, r * n, y, n);
+    if (mean_out != nullptr) static_cast<C*>(mean_out)[r] = mean;
+    if (rstd_out != nullptr) static_cast<C*>(rstd_out)[r] = rstd;
+  }
+}
+
+// With h = (x - mean) * rstd and v = g * weight: dx = rstd * (v - mean(v) - h * mean(v * h)).
+template <class C>
+CLEW_ONE_COPY void layer_norm_backward_input(const Access<C>& access, void* dx, const void* g_in,
+                                             const void* x_in, const void* mean_in, const void* rstd_in,
+                                             const void* weight, int64_t rows, int64_t n) {
+  const int64_t buffer = access.converts ? n : 0;
+  RowBuffer<C> x_row(buffer);
+  RowBuffer<C> g_row(buffer);
+  RowBuffer<C> w_row(buffer);
+  RowBuffer<C> v_row(n);
+  RowBuffer<C> h_row(n);
+  C* v = v_row.data();
+  C* h = h_row.data();
+  const C* w = weight != nullptr ? access.load(weight, 0, n, 1, w_row.data()) : nullptr;
+  const C inverse = C(1) / static_cast<C>(n);
+  for (int64_t r = 0; r < rows; ++r) {
+    const C* x = access.load(x_in, r * n, n, 1, x_row.data());
+    const C* g = access.load(g_in, r * n, n, 1, g_row.data());
+    C* d = access.converts ? g_row.data() : static_cast<C*>(dx) + r * n;
+    const C mean = static_cast<const C*>(mean_in)[r];
+    const C rstd = static_cast<const C*>(rstd_in)[r];
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) h[i] = (x[i] - mean) * rstd;
+    if (w != nullptr) {
+#pragma GCC ivdep
+      for (int64_t i = 0; i < n; ++i) v[i] = g[i] * w[i];
+    } else {
+      memcpy(v, g, static_cast<size_t>(n) * sizeof(C));
+    }
+    const C mean_v = row_sum(v, n) * inverse;
+    const C mean_vh = row_dot(v, h, n) * inverse;
+#pragma GCC ivdep
+    for (int64_t i = 0; i < n; ++i) d[i] = rstd * (v[i] - mean_v - h[i] * mean_vh);
+    if (access.converts) access.store(dx, r * n, d, n);
+  }
+}
+
+template <class C>
+CLEW_ONE_COPY void layer_norm_backward_params(const Access<C>& access, void* dweight, void* dbias,
+                                              const void* g_in, const void* x_in, const void* mean_in,
+                                              const void* rstd_in, int64_t rows, int64_t cols, int64_t ld) {
+  constexpr int64_t kRun = 256;  // rows that add up in C before they join the double total
+  alignas(64) C x_row[kCols];
+  alignas(64) C dw[kCols];
+  alignas(64) C db[kCols];
+  alignas(64) double total_dw[kCols];
+  alignas(64) double total_db[kCols];
+  const C* mean = static_cast<const C*>(mean_in);
+  const C* rstd = static_cast<const C*>(rstd_in);
+  for (int64_t c0 = 0; c0 < cols; c0 += kCols) {
+    const int64_t w = smaller(kCols, cols - c0);
+    for (int64_t c = 0; c < w; ++c) total_dw[c] = total_db[c] = 0;
+    for (int64_t r0 = 0; r0 < rows; r0 += kRun) {
+      for (int64_t c = 0; c < w; ++c) dw[c] = db[c] = 0;
+      for_rows(access, g_in, smaller(kRun, rows - r0), r0 * ld + c0, w, ld, [&](int64_t k, const C* g) {
+        const int64_t r = r0 + k;
+        const C* x = access.load(x_in, r * ld + c0, w, 1, x_row);
+        const C m = mean[r];
+        const C s = rstd[r];
+#pragma GCC ivdep
+        for (int64_t c = 0; c < w; ++c) {
+          dw[c] += g[c] * ((x[c] - m) * s);
+          db[c] += g[c];
+        }
+      });
+      for (int64_t c = 0; c < w; ++c) {
+        total_dw[c] += static_cast<double>(dw[c]);
+        total_db[c] += static_cast<double>(db[c]);
+      }
+    }
+    if (dweight != nullptr) {
+      for (int64_t c = 0; c < w; ++c) static_cast<C*>(dweight)[c0 + c] = static_cast<C>(total_dw[c]);
+    }
+    if (dbias != nullptr) {
+      for (int64_t c = 0; c < w; ++c) static_cast<C*>(dbias)[c0 + c] = static_cast<C>(total_db[c]);
+    }
+  }
+}
+
+// ---- the table ----
+
+/// The entry that calls body(Access for T, args...).
+template <class T, auto body>
+struct Entry;
+template <class T, class... Args, void (*body)(const Access<compute_t<T>>&, Args...)>
+struct Entry<T, body> {
+  static void call(Args... args) {
+    static constexpr Access<compute_t<T>> a = {&load_as<T, compute_t<T>>, &store_as<T, compute_t<T>>,
+                                               is_half<T>};
+    body(a, args...);
+  }
+};
+
+template <class T>
+constexpr void set(NormTable& t) {
+  using C = compute_t<T>;
+  const int d = column_of<T>();
+  t.softmax[d] = &Entry<T, &softmax_rows<C, Softmax::plain>>::call;
+  t.log_softmax[d] = &Entry<T, &softmax_rows<C, Softmax::log>>::call;
+  t.softmax_columns[d] = &Entry<T, &softmax_columns<C, Softmax::plain>>::call;
+  t.log_softmax_columns[d] = &Entry<T, &softmax_columns<C, Softmax::log>>::call;
+  t.softmax_backward[d] = &Entry<T, &softmax_backward_rows<C, Softmax::plain>>::call;
+  t.log_softmax_backward[d] = &Entry<T, &softmax_backward_rows<C, Softmax::log>>::call;
+  t.softmax_backward_columns[d] = &Entry<T, &softmax_backward_columns<C, Softmax::plain>>::call;
+  t.log_softmax_backward_columns[d] = &Entry<T, &softmax_backward_columns<C, Softmax::log>>::call;
+  t.logsumexp[d] = &Entry<T, &logsumexp_rows<C>>::call;
+  t.logsumexp_columns[d] = &Entry<T, &logsumexp_columns<C>>::call;
+  t.moments[d] = &Entry<T, &moments_row<C>>::call;
+  t.moments_columns[d] = &Entry<T, &moments_columns<C>>::call;
+  t.layer_norm[d] = &Entry<T, &layer_norm_rows<C>>::call;
+  t.layer_norm_backward_input[d] = &Entry<T, &layer_norm_backward_input<C>>::call;
+  t.layer_norm_backward_params[d] = &Entry<T, &layer_norm_backward_params<C>>::call;
+}
+
+constexpr NormTable make_table() {
+  NormTable t{};
+  set<Half>(t);
+  set<BFloat16>(t);
+  set<float>(t);
+  set<double>(t);
+  return t;
+}
+
+}  // namespace
+
+extern const NormTable norm_table;
+constinit const NormTable norm_table = make_table();
+
+}  // namespace clew::cpu::CLEW_ISA

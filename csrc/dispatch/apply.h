@@ -1,0 +1,327 @@
+// The one dispatch routine: where an op's data, its kernel and the tape meet.
+//
+// What is the same for all ops happens here, once: interceptors, promotion, contiguity, device
+// choice, allocation or in-place target, views, version bumps, recording.
+#pragma once
+
+#include <optional>
+#include <tuple>
+
+#include "autograd/node.h"
+#include "core/thread_state.h"
+#include "dispatch/interceptor.h"
+#include "clew/ops/ops.h"
+#include "registry/op_def.h"
+
+namespace clew {
+namespace apply_detail {
+
+// --- visiting the tensors among an op's arguments -------------------------------------------------
+
+template <class F>
+void visit(F& f, const Tensor& t) {
+  f(t);
+}
+template <class F>
+void visit(F& f, const std::optional<Tensor>& t) {
+  static const Tensor none;
+  f(t ? *t : none);
+}
+template <class F>
+void visit(F& f, TensorListRef list) {
+  for (const Tensor& t : list) f(t);
+}
+template <class F, class T>
+void visit(F&, const T&) {}
+
+/// Pointers to an op's tensor arguments, list elements one by one; undefined ones included.
+class Slots {
+ public:
+  template <class... A>
+  explicit Slots(const A&... args) {
+    auto add = [this](const Tensor& t) { pointers_.push_back(&t); };
+    (visit(add, args), ...);
+  }
+  size_t size() const { return pointers_.size(); }
+  const Tensor& operator[](size_t i) const { return *pointers_[i]; }
+  const Tensor* const* begin() const { return pointers_.begin(); }
+  const Tensor* const* end() const { return pointers_.end(); }
+
+ private:
+  SmallVector<const Tensor*, 6> pointers_;
+};
+
+/// What must be done to the arguments before the kernel may see them.
+struct Preparation {
+  DType compute;
+  uint32_t promote_slots;
+  bool cast = false;
+  bool contiguous = false;
+  bool needed() const { return cast || contiguous; }
+};
+/// Checks dtypes and devices; decides on promotion and contiguity. `device` is left alone without tensors.
+CLEW_API Preparation prepare(const OpInfo& op, const Slots& slots, Device& device);
+CLEW_API Tensor prepare_tensor(const Tensor& t, const Preparation& p, int slot);
+
+inline Tensor prepared(const Tensor& t, const Preparation& p, int& slot) { return prepare_tensor(t, p, slot++); }
+inline std::optional<Tensor> prepared(const std::optional<Tensor>& t, const Preparation& p, int& slot) {
+  if (!t) return ++slot, t;
+  return prepare_tensor(*t, p, slot++);
+}
+inline TensorList prepared(TensorListRef list, const Preparation& p, int& slot) {
+  TensorList out;
+  for (const Tensor& t : list) out.push_back(prepare_tensor(t, p, slot++));
+  return out;
+}
+template <class T>
+const T& prepared(const T& t, const Preparation&, int&) {
+  return t;
+}
+
+// --- devices and options ---------------------------------------------------------------------------
+
+inline void read_options(const TensorOptions& o, Device& device, bool& requires_grad) {
+  if (o.device_) device = *o.device_;
+  requires_grad = o.requires_grad_;
+}
+template <class T>
+void read_options(const T&, Device&, bool&) {}
+
+CLEW_API Tensor allocate(const TensorMeta& m, Device device);
+CLEW_API Tensor make_view(const Tensor& base, const Geometry& g);
+[[noreturn]] CLEW_API void no_kernel(const OpInfo& op, Device device);
+
+inline Tensor allocate_all(const TensorMeta& m, Device d) { return allocate(m, d); }
+template <size_t N>
+auto allocate_all(const std::array<TensorMeta, N>& m, Device d) {
+  if constexpr (N == 2) return Tensor2{allocate(m[0], d), allocate(m[1], d)};
+  if constexpr (N == 3) return Tensor3{allocate(m[0], d), allocate(m[1], d), allocate(m[2], d)};
+}
+inline TensorList allocate_all(const std::vector<TensorMeta>& m, Device d) {
+  TensorList out;
+  for (const TensorMeta& x : m) out.push_back(allocate(x, d));
+  return out;
+}
+
+// --- recording -------------------------------------------------------------------------------------
+
+inline bool wants_grad(const Tensor& t) { return t.defined() && is_differentiable(t.dtype()) && t.requires_grad(); }
+inline bool any_requires_grad(const Slots& slots) {
+  for (const Tensor* t : slots) {
+    if (wants_grad(*t)) return true;
+  }
+  return false;
+}
+/// A node with edges, saved inputs and arguments. `original` replaces slot 0 where an in-place op overwrote it.
+CLEW_API Ref<autograd::OpNode> make_node(const OpInfo& op, const Slots& slots, const Tensor* original);
+/// Adds saved outputs and makes `outputs` the node's.
+CLEW_API void finish_node(const Ref<autograd::OpNode>& node, std::span<const Tensor* const> outputs);
+
+inline Value plain_value(const Tensor&) { return {}; }
+inline Value plain_value(const std::optional<Tensor>&) { return {}; }
+// Of a list only the shapes are kept: rank and sizes of each tensor, one after the other.
+inline Value plain_value(TensorListRef list) {
+  Shape shapes;
+  for (const Tensor& t : list) {
+    const IntArrayRef sizes = t.defined() ? t.sizes() : IntArrayRef();
+    shapes.push_back(static_cast<int64_t>(sizes.size()));
+    for (int64_t n : sizes) shapes.push_back(n);
+  }
+  return Value(IntArrayRef(shapes));
+}
+template <class T>
+Value plain_value(const T& v) {
+  return Value(v);
+}
+
+template <class R>
+auto output_pointers(const R& out) {
+  if constexpr (std::is_same_v<R, Tensor>) {
+    return std::array<const Tensor*, 1>{&out};
+  } else if constexpr (std::is_same_v<R, TensorList>) {
+    SmallVector<const Tensor*, 4> p;
+    for (const Tensor& t : out) p.push_back(&t);
+    return p;
+  } else {
+    return std::apply([](const auto&... t) { return std::array<const Tensor*, sizeof...(t)>{&t...}; }, out);
+  }
+}
+
+template <class R, class... A>
+void record(const OpInfo& op, const Slots& slots, const R& out, const A&... args) {
+  Ref<autograd::OpNode> node = make_node(op, slots, nullptr);
+  node->args.reserve(sizeof...(A));
+  (node->args.push_back(plain_value(args)), ...);
+  auto outputs = output_pointers(out);
+  finish_node(node, {outputs.data(), outputs.size()});
+}
+
+// --- running ---------------------------------------------------------------------------------------
+
+template <class First, class... Rest>
+const Tensor& first_tensor(const First& first, const Rest&...) {
+  if constexpr (std::is_same_v<First, Tensor>) {
+    return first;
+  } else {
+    static const Tensor none;
+    return none;
+  }
+}
+
+template <class R, class... A>
+R execute(const OpDef<R(A...)>& op, Device device, const std::remove_cvref_t<A>&... args) {
+  if constexpr (std::is_same_v<R, Tensor>) {
+    if (op.view != nullptr) return make_view(first_tensor(args...), op.view(args...));
+  }
+  if (op.compute != nullptr) {
+    if (device.type == DeviceType::Meta) no_kernel(op.info, device);
+    return op.compute(args...);
+  }
+  R out = allocate_all(op.meta(args...), device);
+  if (CLEW_LIKELY(device.type != DeviceType::Meta)) {
+    const auto kernel = op.kernel->column[static_cast<int>(device.type)];
+    if (CLEW_UNLIKELY(kernel == nullptr)) no_kernel(op.info, device);
+    kernel(out, args...);
+  }
+  return out;
+}
+
+/// Calls `f` with the arguments as the kernel wants them.
+template <class F, class... A>
+decltype(auto) with_prepared(const Preparation& p, F&& f, const A&... args) {
+  int slot = 0;
+  std::tuple<decltype(prepared(args, p, slot))...> ready{prepared(args, p, slot)...};  // braces: left to right
+  return std::apply(f, ready);
+}
+
+template <class R, class... A>
+R apply_now(const OpDef<R(A...)>& op, const std::remove_cvref_t<A>&... args) {
+  const Slots slots(args...);
+  Device device;
+  const Preparation p = prepare(op.info, slots, device);
+  bool wants = false;
+  (read_options(args, device, wants), ...);
+  auto run = [&](const auto&... ready) { return execute<R, A...>(op, device, ready...); };
+  R out = CLEW_LIKELY(!p.needed()) ? run(args...) : with_prepared(p, run, args...);
+  if (thread_state.grad_enabled && any_requires_grad(slots)) record(op.info, slots, out, args...);
+  if constexpr (std::is_same_v<R, Tensor>) {
+    if (CLEW_UNLIKELY(wants)) out.set_requires_grad(true);
+  }
+  return out;
+}
+
+/// True when `op`'s kernel may write straight into `self`.
+CLEW_API bool writes_directly(const OpInfo& op, const Tensor& self, const Slots& slots, const Preparation& p);
+/// Refuses a result that does not fit into `self`.
+CLEW_API void check_result_fits(const OpInfo& op, const Tensor& self, const TensorMeta& result);
+CLEW_API void copy_into(const Tensor& self, const Tensor& result);
+/// A copy of `self`'s data with its history, for formulas that read what an in-place op overwrites.
+CLEW_API Tensor preserve(const OpInfo& op, const Tensor& self, const Slots& slots);
+CLEW_API void finish_inplace(const Ref<autograd::OpNode>& node, const Tensor& self);
+
+template <class... A>
+Tensor apply_inplace_now(const OpDef<Tensor(const Tensor&, A...)>& op, const Tensor& self,
+                         const std::remove_cvref_t<A>&... args) {
+  autograd::check_inplace(op.info.name, self);
+  if (op.composite != nullptr) {
+    const Tensor result = op.composite(self, args...);
+    check_result_fits(op.info, self, result.meta());
+    return copy_(self, result);
+  }
+  const Slots slots(self, args...);
+  Device device = self.device();
+  const Preparation p = prepare(op.info, slots, device);
+  const bool recording = thread_state.grad_enabled && any_requires_grad(slots);
+  const Tensor original = recording ? preserve(op.info, self, slots) : Tensor();
+  auto run = [&](const Tensor& first, const auto&... ready) {
+    const TensorMeta m = op.meta(first, ready...);
+    check_result_fits(op.info, self, m);
+    if (device.type == DeviceType::Meta) return;
+    const auto kernel = op.kernel->column[static_cast<int>(device.type)];
+    if (kernel == nullptr) no_kernel(op.info, device);
+    if (m.dtype == self.dtype() && writes_directly(op.info, self, slots, p)) {
+      Tensor target = self;
+      kernel(target, first, ready...);
+    } else {
+      Tensor out = allocate(m, device);
+      kernel(out, first, ready...);
+      copy_into(self, out);
+    }
+  };
+  if (CLEW_LIKELY(!p.needed())) {
+    run(self, args...);
+  } else {
+    with_prepared(p, run, self, args...);
+  }
+  self.bump_version();
+  if (recording) {
+    Ref<autograd::OpNode> node = make_node(op.info, slots, &original);
+    node->args.reserve(1 + sizeof...(A));
+    node->args.push_back({});
+    (node->args.push_back(plain_value(args)), ...);
+    finish_inplace(node, self);
+  }
+  return self;
+}
+
+// --- boxed calls -----------------------------------------------------------------------------------
+
+template <class R, class... A>
+Value run_boxed(const void* op_def, std::span<Value> args, bool inplace);
+
+/// True unless the interceptors have seen this call already.
+inline bool intercepted() {
+  return thread_state.interceptor != nullptr && !std::exchange(thread_state.pass_interceptors, false);
+}
+
+template <class R, class... A>
+[[gnu::noinline]] Value box_and_intercept(const OpDef<R(A...)>& op, bool inplace, const std::remove_cvref_t<A>&... args) {
+  std::array<Value, sizeof...(A)> boxed{Value(args)...};
+  return intercept(BoxedCall(op.info, boxed, inplace, &run_boxed<R, A...>, &op));
+}
+
+}  // namespace apply_detail
+
+/// Runs an op: `Tensor exp(const Tensor& x) { return apply(exp_op, x); }`.
+template <class R, class... A>
+R apply(const OpDef<R(A...)>& op, const std::type_identity_t<std::remove_cvref_t<A>>&... args) {
+  if (CLEW_UNLIKELY(apply_detail::intercepted()))
+    return apply_detail::box_and_intercept<R, A...>(op, false, args...).template to<R>();
+  if (op.composite != nullptr) return op.composite(args...);
+  return apply_detail::apply_now<R, A...>(op, args...);
+}
+
+/// Runs an op's in-place variant: the result goes into `self`, whose version moves on.
+template <class... A>
+Tensor apply_inplace(const OpDef<Tensor(const Tensor&, A...)>& op, const Tensor& self,
+                     const std::type_identity_t<std::remove_cvref_t<A>>&... args) {
+  if (CLEW_UNLIKELY(apply_detail::intercepted()))
+    return apply_detail::box_and_intercept<Tensor, const Tensor&, A...>(op, true, self, args...).template to<Tensor>();
+  return apply_detail::apply_inplace_now<A...>(op, self, args...);
+}
+
+template <class R, class... A>
+Value apply_detail::run_boxed(const void* op_def, std::span<Value> args, bool inplace) {
+  const auto& op = *static_cast<const OpDef<R(A...)>*>(op_def);
+  return [&]<size_t... I>(std::index_sequence<I...>) -> Value {
+    std::tuple<std::remove_cvref_t<A>...> unboxed{args[I].template to<A>()...};
+    return std::apply(
+        [&](const auto&... a) -> Value {
+          if constexpr (std::is_same_v<R, Tensor> && sizeof...(A) > 0) {
+            if constexpr (std::is_same_v<std::tuple_element_t<0, std::tuple<A...>>, const Tensor&>) {
+              if (inplace) return Value(apply_inplace(op, a...));
+            }
+          }
+          return Value(apply(op, a...));
+        },
+        unboxed);
+  }(std::index_sequence_for<A...>{});
+}
+
+/// Type-erased run_boxed of an op, for the op table.
+template <class R, class... A>
+constexpr auto boxed_entry(const OpDef<R(A...)>&) {
+  return &apply_detail::run_boxed<R, A...>;
+}
+
+}  // namespace clew

@@ -1,0 +1,191 @@
+#include "dispatch/profiler.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <sstream>
+#include <utility>
+
+namespace clew {
+namespace {
+
+thread_local constinit Profiler* innermost_profiler = nullptr;
+
+int64_t now_ns() {
+  const auto t = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(t).count();
+}
+
+std::vector<Shape> tensor_shapes(std::span<const Value> args) {
+  std::vector<Shape> shapes;
+  auto add = [&](const Tensor& t) {
+    if (t.defined()) shapes.push_back(t.sizes().vec());
+  };
+  for (const Value& v : args) {
+    if (v.is_tensor()) add(v.tensor());
+    if (v.is_tensor_list()) {
+      for (const Tensor& t : v.tensor_list()) add(t);
+    }
+  }
+  return shapes;
+}
+
+void write_json_string(std::ostream& out, const std::string& s) {
+  out << '"';
+  for (char c : s) {
+    if (c == '"' || c == '\\') {
+      out << '\\' << c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      char escaped[8];
+      std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(c));
+      out << escaped;
+    } else {
+      out << c;
+    }
+  }
+  out << '"';
+}
+
+void write_shapes(std::ostream& out, const std::vector<Shape>& shapes) {
+  out << '[';
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    out << (i > 0 ? ", [" : "[");
+    for (size_t d = 0; d < shapes[i].size(); ++d) out << (d > 0 ? ", " : "") << shapes[i][d];
+    out << ']';
+  }
+  out << ']';
+}
+
+// Microseconds with the nanoseconds behind the point, whatever the stream's precision.
+void write_us(std::ostream& out, int64_t ns) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%lld.%03lld", static_cast<long long>(ns / 1000), static_cast<long long>(ns % 1000));
+  out << text;
+}
+
+}  // namespace
+
+class Profiler::OpenEvent {
+ public:
+  OpenEvent(Profiler& p, std::string name) : profiler_(p), index_(p.begin(std::move(name), true)) {}
+  ~OpenEvent() { profiler_.end(index_); }
+  OpenEvent(const OpenEvent&) = delete;
+  OpenEvent& operator=(const OpenEvent&) = delete;
+
+ private:
+  Profiler& profiler_;
+  int32_t index_;
+};
+
+Profiler::Profiler(bool record_shapes)
+    : profile_{{}, static_cast<int64_t>(syscall(SYS_gettid)), record_shapes},
+      origin_ns_(now_ns()),
+      outer_profiler_(std::exchange(innermost_profiler, this)) {}
+
+Profiler::~Profiler() {
+  for (Profiler** p = &innermost_profiler; *p != nullptr; p = &(*p)->outer_profiler_) {
+    if (*p == this) {
+      *p = outer_profiler_;
+      return;
+    }
+  }
+}
+
+int32_t Profiler::begin(std::string name, bool is_op) {
+  profile_.events.push_back({std::move(name), is_op, open_, now_ns() - origin_ns_, 0, 0, {}});
+  open_ = static_cast<int32_t>(profile_.events.size()) - 1;
+  return open_;
+}
+
+void Profiler::end(int32_t event) noexcept {
+  const int64_t now = now_ns() - origin_ns_;
+  // Ranges that Python left open inside of this one end with it.
+  bool is_open = false;
+  for (int32_t i = open_; i >= 0 && !is_open; i = profile_.events[static_cast<size_t>(i)].parent) is_open = i == event;
+  while (is_open) {
+    const int32_t index = open_;
+    ProfileEvent& e = profile_.events[static_cast<size_t>(index)];
+    e.duration_ns = now - e.start_ns;
+    if (e.parent >= 0) profile_.events[static_cast<size_t>(e.parent)].inner_ns += e.duration_ns;
+    open_ = e.parent;
+    is_open = index != event;
+  }
+}
+
+Profile Profiler::take() {
+  while (open_ >= 0) end(open_);
+  Profile out = std::move(profile_);
+  profile_ = {{}, out.thread, out.has_shapes};
+  return out;
+}
+
+Value Profiler::call(const BoxedCall& call) {
+  std::string name = call.op.name;
+  if (call.inplace) name += '_';
+  std::vector<Shape> shapes = profile_.has_shapes ? tensor_shapes(call.args) : std::vector<Shape>();
+  const OpenEvent event(*this, std::move(name));
+  profile_.events.back().shapes = std::move(shapes);
+  return call.proceed_nested();
+}
+
+std::vector<ProfileRow> Profile::summary(bool by_shape) const {
+  std::map<std::pair<std::string, std::string>, ProfileRow> rows;
+  for (const ProfileEvent& e : events) {
+    std::ostringstream key;
+    if (by_shape) write_shapes(key, e.shapes);
+    ProfileRow& row = rows[{e.name, key.str()}];
+    row.name = e.name;
+    if (by_shape) row.shapes = e.shapes;
+    ++row.count;
+    row.self_ns += e.duration_ns - e.inner_ns;
+    bool recursive = false;
+    for (int32_t p = e.parent; p >= 0 && !recursive; p = events[static_cast<size_t>(p)].parent)
+      recursive = events[static_cast<size_t>(p)].name == e.name;
+    if (!recursive) row.total_ns += e.duration_ns;
+  }
+  std::vector<ProfileRow> out;
+  for (auto& [key, row] : rows) out.push_back(std::move(row));
+  std::stable_sort(out.begin(), out.end(), [](const ProfileRow& a, const ProfileRow& b) { return a.self_ns > b.self_ns; });
+  return out;
+}
+
+void Profile::write_chrome_trace(std::ostream& out) const {
+  const int64_t process = getpid();
+  out << "{\"displayTimeUnit\": \"ns\", \"traceEvents\": [\n";
+  out << "{\"ph\": \"M\", \"name\": \"process_name\", \"pid\": " << process << ", \"tid\": " << thread
+      << ", \"args\": {\"name\": \"clew\"}}";
+  for (const ProfileEvent& e : events) {
+    out << ",\n{\"ph\": \"X\", \"cat\": \"" << (e.is_op ? "op" : "range") << "\", \"name\": ";
+    write_json_string(out, e.name);
+    out << ", \"pid\": " << process << ", \"tid\": " << thread << ", \"ts\": ";
+    write_us(out, e.start_ns);
+    out << ", \"dur\": ";
+    write_us(out, e.duration_ns);
+    if (has_shapes && e.is_op) {
+      out << ", \"args\": {\"shapes\": ";
+      write_shapes(out, e.shapes);
+      out << '}';
+    }
+    out << '}';
+  }
+  out << "\n]}\n";
+}
+
+RecordFunction::RecordFunction(const std::string& name) {
+  for (Profiler* p = innermost_profiler; p != nullptr; p = p->outer_profiler_) open_.emplace_back(p, p->begin(name, false));
+}
+
+RecordFunction::~RecordFunction() {
+  for (auto& [profiler, event] : open_) {
+    // A profile that ended inside the range is gone.
+    for (Profiler* p = innermost_profiler; p != nullptr; p = p->outer_profiler_) {
+      if (p == profiler) profiler->end(event);
+    }
+  }
+}
+
+}  // namespace clew

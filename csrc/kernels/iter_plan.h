@@ -1,0 +1,125 @@
+// Iteration plans: N operands of one shape as few nested loops as possible.
+//
+// A plan broadcasts the inputs to the output's shape, drops size-1 dimensions, orders dimensions by
+// the output's strides and merges neighbours that are contiguous in every operand. What is left is
+// an inner 1-D loop with a stride per operand, which the kernels provide, and outer dimensions.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include "clew/core/parallel.h"
+#include "clew/core/tensor.h"
+
+namespace clew {
+
+inline constexpr int kMaxRank = 64;
+
+template <int N>
+struct IterPlan {
+  int rank = 1;           // at least 1; dimension 0 is the innermost
+  int64_t numel = 0;
+  std::array<char*, N> data;
+  std::array<int64_t, N> item_size;
+  std::array<int64_t, kMaxRank> sizes;
+  std::array<std::array<int64_t, kMaxRank>, N> strides;  // in elements
+
+  /// Calls `loop(pointers, n, strides)` over all elements: `std::array<char*, N>`, count, strides in elements.
+  /// Pieces of at least `grain` elements go to several threads; each output element is written by one.
+  template <class Loop>
+  void run(int64_t grain, Loop&& loop) const {
+    if (numel == 0) return;
+    std::array<int64_t, N> inner;
+    for (int k = 0; k < N; ++k) inner[k] = strides[k][0];
+    if (rank == 1) {
+      parallel_for(0, numel, grain, [&](int64_t b, int64_t e) {
+        std::array<char*, N> p = data;
+        for (int k = 0; k < N; ++k) p[k] += b * inner[k] * item_size[k];
+        loop(p, e - b, inner);
+      });
+      return;
+    }
+    const int64_t rows = numel / sizes[0];
+    parallel_for(0, rows, std::max<int64_t>(1, grain / sizes[0]), [&](int64_t b, int64_t e) {
+      std::array<int64_t, kMaxRank> index;
+      std::array<char*, N> p = data;
+      int64_t rest = b;
+      for (int d = 1; d < rank; ++d) {
+        index[d] = rest % sizes[d];
+        rest /= sizes[d];
+        for (int k = 0; k < N; ++k) p[k] += index[d] * strides[k][d] * item_size[k];
+      }
+      for (int64_t row = b; row < e; ++row) {
+        loop(p, sizes[0], inner);
+        for (int d = 1; d < rank; ++d) {  // odometer
+          for (int k = 0; k < N; ++k) p[k] += strides[k][d] * item_size[k];
+          if (++index[d] < sizes[d]) break;
+          for (int k = 0; k < N; ++k) p[k] -= sizes[d] * strides[k][d] * item_size[k];
+          index[d] = 0;
+        }
+      }
+    });
+  }
+};
+
+/// Plan over `operands`, the first being the output; the others broadcast to its shape.
+template <int N>
+IterPlan<N> make_plan(const std::array<const Tensor*, N>& operands) {
+  IterPlan<N> plan;
+  const Tensor& out = *operands[0];
+  plan.numel = out.numel();
+  bool flat = true;
+  for (int k = 0; k < N; ++k) {
+    const Tensor& t = *operands[k];
+    plan.data[k] = static_cast<char*>(t.raw_data());
+    plan.item_size[k] = static_cast<int64_t>(item_size(t.dtype()));
+    flat = flat && t.is_contiguous() && t.numel() == plan.numel;
+  }
+  if (flat) {  // the common case; equal numel and broadcastable means equal up to size-1 dimensions
+    plan.sizes[0] = plan.numel;
+    for (int k = 0; k < N; ++k) plan.strides[k][0] = 1;
+    return plan;
+  }
+  const int rank = static_cast<int>(out.dim());
+  plan.rank = 0;
+  for (int d = rank - 1; d >= 0; --d) {
+    const int64_t n = out.sizes()[d];
+    if (n == 1) continue;
+    const int r = plan.rank++;
+    plan.sizes[r] = n;
+    for (int k = 0; k < N; ++k) {
+      const Tensor& t = *operands[k];
+      const int64_t td = d - rank + t.dim();
+      plan.strides[k][r] = td < 0 || t.sizes()[td] == 1 ? 0 : t.strides()[td];
+    }
+  }
+  // Innermost first by the output's stride (insertion sort: ranks are small).
+  auto swap_dims = [&](int a, int b) {
+    std::swap(plan.sizes[a], plan.sizes[b]);
+    for (int k = 0; k < N; ++k) std::swap(plan.strides[k][a], plan.strides[k][b]);
+  };
+  for (int i = 1; i < plan.rank; ++i) {
+    for (int j = i; j > 0 && plan.strides[0][j - 1] > plan.strides[0][j]; --j) swap_dims(j - 1, j);
+  }
+  int last = 0;
+  for (int d = 1; d < plan.rank; ++d) {
+    bool mergeable = true;
+    for (int k = 0; k < N; ++k)
+      mergeable = mergeable && plan.strides[k][d] == plan.strides[k][last] * plan.sizes[last];
+    if (mergeable) {
+      plan.sizes[last] *= plan.sizes[d];
+    } else if (++last != d) {
+      plan.sizes[last] = plan.sizes[d];
+      for (int k = 0; k < N; ++k) plan.strides[k][last] = plan.strides[k][d];
+    }
+  }
+  if (plan.rank == 0) {
+    plan.sizes[0] = 1;
+    for (int k = 0; k < N; ++k) plan.strides[k][0] = 0;
+  }
+  plan.rank = last + 1;
+  return plan;
+}
+
+}  // namespace clew

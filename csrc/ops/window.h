@@ -1,0 +1,57 @@
+// Geometry of sliding windows: what convolution and pooling pages check and what their kernels loop over.
+#pragma once
+
+#include <algorithm>
+
+#include "clew/core/tensor.h"
+#include "core/shapes.h"
+
+namespace clew {
+
+/// Sizes of a 2-d convolution. Bounds on the parameters keep every index product within 64 bits.
+struct Conv2dShape {
+  int64_t n, c_in, h, w;
+  int64_t c_out, kh, kw;
+  int64_t oh, ow;
+  int64_t sh, sw, ph, pw, dh, dw;
+  int64_t groups;
+  bool batched;  // input (N, C, H, W); otherwise (C, H, W) with n = 1
+
+  int64_t c_in_per_group() const { return c_in / groups; }
+  int64_t c_out_per_group() const { return c_out / groups; }
+  int64_t window() const { return kh * kw; }
+  /// True when the matrix of windows is the image itself.
+  bool pointwise() const { return kh == 1 && kw == 1 && sh == 1 && sw == 1 && ph == 0 && pw == 0; }
+  Shape output() const { return batched ? Shape{n, c_out, oh, ow} : Shape{c_out, oh, ow}; }
+};
+
+/// Checks all of it. Raises ShapeError or ValueError naming `op`.
+Conv2dShape conv2d_shape(const char* op, IntArrayRef input, IntArrayRef weight, IntArrayRef stride,
+                         IntArrayRef padding, IntArrayRef dilation, int64_t groups);
+
+/// Sizes of 2-d pooling over the last two dimensions of (N, C, H, W) or (C, H, W).
+struct Pool2dShape {
+  int64_t planes, h, w;
+  int64_t oh, ow;
+  int64_t kh, kw, sh, sw, ph, pw, dh, dw;
+  Shape output;
+};
+/// `stride` may be empty: the kernel size.
+Pool2dShape pool2d_shape(const char* op, IntArrayRef input, IntArrayRef kernel_size, IntArrayRef stride,
+                         IntArrayRef padding, IntArrayRef dilation, bool ceil_mode);
+
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return a / b + (a % b > 0); }
+
+/// The steps i in [first, last) for which 0 <= start + i * step < size, out of `count` steps.
+struct StepRange {
+  int64_t first, last;
+  StepRange(int64_t start, int64_t step, int64_t count, int64_t size)
+      : first(start >= 0 ? 0 : std::min(count, ceil_div(-start, step))),
+        last(start >= size ? first : std::max(first, std::min(count, ceil_div(size - start, step)))) {}
+};
+
+/// Range of input that adaptive pooling averages for output `i`.
+constexpr int64_t adaptive_start(int64_t i, int64_t in, int64_t out) { return i * in / out; }
+constexpr int64_t adaptive_end(int64_t i, int64_t in, int64_t out) { return ceil_div((i + 1) * in, out); }
+
+}  // namespace clew

@@ -1,0 +1,48 @@
+// CPU memory: small blocks from per-thread lists, large blocks kept and reused.
+//
+// Fresh pages are the hidden cost of large eager ops, and malloc that of small ones; both are
+// avoided by never returning a block before it is asked for.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "clew/core/macros.h"
+
+namespace clew {
+
+struct MemoryStats {
+  int64_t allocated_bytes;       // held by live storages, tensors and nodes
+  int64_t peak_allocated_bytes;  // highest sum of large blocks since start or reset, plus small blocks now
+  int64_t cached_bytes;          // large blocks kept for reuse
+  int64_t allocations;           // since start
+};
+
+CLEW_API MemoryStats cpu_memory_stats();
+CLEW_API void reset_peak_cpu_memory();
+/// Gives every cached large block back to the system.
+CLEW_API void empty_cpu_cache();
+/// Refuses allocations that would take the large blocks in use past `limit_bytes`; 0 means no limit.
+CLEW_API void set_cpu_memory_limit(int64_t limit_bytes);
+
+namespace detail {
+
+// Blocks up to kSmallLimit bytes come in steps of 64 bytes; each step has a list per thread.
+inline constexpr size_t kSmallStep = 64, kSmallLimit = 2048, kSmallClasses = kSmallLimit / kSmallStep;
+
+struct SmallCache {
+  void* lists[kSmallClasses + 1];
+  int64_t allocated_bytes;  // written by the owning thread, read by statistics
+  int64_t allocations;
+};
+extern thread_local constinit SmallCache* small_cache;
+CLEW_API void* small_alloc_slow(size_t size_class);
+CLEW_API void small_free_slow(void* p, size_t size_class) noexcept;
+CLEW_API void* large_alloc(size_t nbytes);
+CLEW_API void large_free(void* p, size_t nbytes) noexcept;
+
+CLEW_API void* allocate(size_t nbytes);
+CLEW_API void deallocate(void* p, size_t nbytes) noexcept;
+
+}  // namespace detail
+}  // namespace clew

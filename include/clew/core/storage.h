@@ -1,0 +1,87 @@
+// The bytes behind tensors.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "clew/core/device.h"
+#include "clew/core/macros.h"
+#include "clew/core/memory.h"
+
+namespace clew {
+
+/// Owns a block of memory and the version counter that all views of it share.
+/// Counted intrusively; on the CPU header and data are one block, data 64 bytes behind the header.
+class Storage {
+ public:
+  void* data() const { return data_; }
+  size_t nbytes() const { return nbytes_; }
+  Device device() const { return device_; }
+  uint32_t version() const { return version_.load(std::memory_order_relaxed); }
+  void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
+  bool unique() const { return refs_.load(std::memory_order_acquire) == 1; }
+
+  void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void release() noexcept {
+    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+
+  /// Uninitialised memory; `nbytes` may be 0. Raises OutOfMemoryError.
+  static CLEW_API Storage* allocate(size_t nbytes, Device device);
+  /// Wraps memory owned elsewhere; `deleter` runs when the last tensor lets go.
+  static CLEW_API Storage* wrap(void* data, size_t nbytes, Device device, std::function<void()> deleter);
+
+ private:
+  Storage() = default;
+  CLEW_API void destroy() noexcept;
+
+  std::atomic<uint32_t> refs_{1};
+  std::atomic<uint32_t> version_{0};
+  void* data_ = nullptr;
+  size_t nbytes_ = 0;
+  Device device_;
+  std::function<void()>* deleter_ = nullptr;
+};
+
+/// Counted pointer to a T with retain() and release().
+template <class T>
+class Ref {
+ public:
+  Ref() = default;
+  /// Takes over the caller's count.
+  static Ref adopt(T* p) {
+    Ref r;
+    r.p_ = p;
+    return r;
+  }
+  static Ref share(T* p) {
+    if (p) p->retain();
+    return adopt(p);
+  }
+  Ref(const Ref& o) : p_(o.p_) {
+    if (p_) p_->retain();
+  }
+  Ref(Ref&& o) noexcept : p_(std::exchange(o.p_, nullptr)) {}
+  Ref& operator=(Ref o) noexcept {
+    std::swap(p_, o.p_);
+    return *this;
+  }
+  ~Ref() {
+    if (p_) p_->release();
+  }
+  T* get() const { return p_; }
+  T* operator->() const { return p_; }
+  T& operator*() const { return *p_; }
+  explicit operator bool() const { return p_ != nullptr; }
+  T* detach() { return std::exchange(p_, nullptr); }
+  bool operator==(const Ref& o) const { return p_ == o.p_; }
+
+ private:
+  T* p_ = nullptr;
+};
+
+}  // namespace clew

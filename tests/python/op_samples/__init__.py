@@ -1,0 +1,19 @@
+"""Sample inputs of every registered op, one module per family of ops."""
+
+from . import conv, creation, index, linalg, loss, norm, pointwise, random, reduce, shape, sort
+from .core import SAMPLES
+
+__all__ = [
+    "SAMPLES",
+    "conv",
+    "creation",
+    "index",
+    "linalg",
+    "loss",
+    "norm",
+    "pointwise",
+    "random",
+    "reduce",
+    "shape",
+    "sort",
+]
