@@ -1,7 +1,7 @@
 // Data exchange: Python numbers and nested sequences, NumPy arrays, DLPack.
 #include <pybind11/numpy.h>
 
-#include <cmath>
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -10,7 +10,6 @@
 
 #include "bindings/src/python.h"
 #include "bindings/src/tensor_type.h"
-#include "clew/autograd/grad_mode.h"
 #include "clew/ops/ops.h"
 
 namespace py = pybind11;
@@ -106,22 +105,18 @@ Tensor share_array(const py::array& a) {
   return from_blob(const_cast<void*>(a.data()), sizes, strides, TensorOptions(dtype), [keep] {});
 }
 
-Tensor from_array(PyObject* p, bool copy) {
+/// Shares the array's memory. `for_reading`: for a moment only, so it need not be writable, and what
+/// cannot be shared is converted.
+Tensor from_array(PyObject* p, bool for_reading) {
   return with_pybind([&] {
     py::array a = py::reinterpret_borrow<py::array>(p);
-    const char* reason = why_not_shared(a);
-    if (copy && reason != nullptr) {
+    if (const char* reason = why_not_shared(a)) {
       dtype_of(a.dtype());
+      if (!for_reading) raise_python(PyExc_ValueError, "from_numpy: expected ", reason);
       const py::object native = a.dtype().attr("newbyteorder")("=");
       return share_array(py::array(a.attr("astype")(native, py::arg("order") = "C", py::arg("copy") = true)));
     }
-    if (reason != nullptr) raise_python(PyExc_ValueError, "from_numpy: expected ", reason);
-    if (copy) {
-      const Tensor shared = share_array(a);
-      const ReleaseGil release(shared.numel() >= kReleaseGilNumel);
-      return clone(shared);
-    }
-    if (!a.writeable())
+    if (!for_reading && !a.writeable())
       check(PyErr_WarnEx(PyExc_UserWarning,
                          "from_numpy: the array is read-only, its tensor is not: writing to the tensor changes the "
                          "array all the same (use .copy() to keep it safe)",
@@ -173,17 +168,14 @@ Form form_of(PyObject* p) {
   return Form::Other;
 }
 
-/// A tensor of anything array-like.
-Tensor from_array_like(PyObject* p, bool copy) {
-  if (is_array(p)) return from_array(p, copy);
-  if (has(p, "__dlpack__") && !has(p, "__array_interface__")) {
-    const Tensor t = from_dlpack(p);
-    return copy ? clone(t) : t;
-  }
+/// A tensor of anything array-like; `for_reading` as above.
+Tensor from_array_like(PyObject* p, bool for_reading) {
+  if (is_array(p)) return from_array(p, for_reading);
+  if (has(p, "__dlpack__") && !has(p, "__array_interface__")) return from_dlpack(p);
   return with_pybind([&] {
     const py::object a = py::module_::import("numpy").attr("asarray")(py::handle(p));
-    // Objects with values of their own, such as scalars, give a fresh array, which is read-only at times.
-    return from_array(a.ptr(), copy || !py::array(a).writeable());
+    if (for_reading || py::array(a).writeable()) return from_array(a.ptr(), for_reading);
+    return clone(from_array(a.ptr(), true));
   });
 }
 
@@ -267,11 +259,15 @@ class Reader {
       }
       if (i == n) break;
       PyObject* item = PySequence_Fast_GET_ITEM(items.get(), i);
+      path_.back() = i;
       if (last && PyFloat_CheckExact(item)) {
         store_float(PyFloat_AS_DOUBLE(item));
         continue;
       }
-      path_.back() = i;
+      if (last && PyLong_CheckExact(item)) {
+        store_long(item);
+        continue;
+      }
       const Object held = Object::borrow(item);
       fill(item, depth + 1);
     }
@@ -559,27 +555,20 @@ Tensor consume(PyObject* capsule) {
 
 Tensor tensor_from_data(PyObject* data, std::optional<DType> dtype, std::optional<Device> device, bool copy) {
   Tensor t;
-  bool fresh = true;
   switch (form_of(data)) {
     case Form::Number:
-    case Form::Sequence: t = Reader(dtype).read(data); break;
-    case Form::Tensor:
-      t = copy ? as_tensor(data).detach() : as_tensor(data);
-      fresh = false;
+    case Form::Sequence:
+      t = Reader(dtype).read(data);
+      copy = false;
       break;
-    case Form::Array: {
-      // A cast copies by itself.
-      t = from_array_like(data, copy);
-      fresh = copy;
-      break;
-    }
+    case Form::Tensor: t = copy ? as_tensor(data).detach() : as_tensor(data); break;
+    case Form::Array: t = from_array_like(data, copy); break;
     case Form::Other:
       clew::detail::raise<TypeError>("tensor: expected a number, a nested sequence of numbers, an array or a tensor, got ",
                                      Py_TYPE(data)->tp_name);
   }
   const ReleaseGil release(t.numel() >= kReleaseGilNumel);
-  const Tensor out = t.to(dtype, device, copy && !fresh);
-  return out;
+  return t.to(dtype, device, copy);
 }
 
 Tensor from_numpy(PyObject* array) {

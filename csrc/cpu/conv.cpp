@@ -319,8 +319,8 @@ void conv2d_weight_grad_cpu(Tensor& out, const Tensor& grad_output, const Tensor
   }
   dispatch_wide(out.dtype(), [&]<class T>() {
     const ResultAs<T> result(out);
-    (direct_conv_fits(s) ? direct_weight_grad<T> : weight_grad<T>)(s, result.data(), As<T>(grad_output).data(),
-                                                                   As<T>(input).data());
+    (direct_conv_fits(s) ? direct_weight_grad<T>
+                         : weight_grad<T>)(s, result.data(), As<T>(grad_output).data(), As<T>(input).data());
     result.store();
   });
 }

@@ -1,6 +1,6 @@
-// Convolution of groups of one input channel (depthwise, or images with one channel): each plane is copied once
-// with its padding, then every output row is a sum of shifted rows. A stride s along the width is taken out by
-// storing each row as s interleaved phases, so that loops always read neighbours.
+// Convolution of groups of one input channel (depthwise, or images with one channel): each plane is copied
+// once with its padding, then every output row is a sum of shifted rows. A stride s along the width is taken
+// out by storing each row as s interleaved phases, so that loops always read neighbours.
 #include "cpu/conv_direct.h"
 
 #include <algorithm>
@@ -57,21 +57,32 @@ struct Padded {
   int64_t numel() const { return rows * row(); }
   int64_t offset(int64_t y, int64_t x) const { return y * row() + x % phases * pitch + x / phases; }
 
-  /// Puts element (y, x) of a plane at (top + y * step_y, left + x * step_x), zeros elsewhere.
+  /// Puts element (y, x) of a plane at (top + y * step_y, left + x * step_x). The rest of `to` is left alone:
+  /// it is zeroed once, since planes of one size always cover the same places.
   template <class T>
   void fill(T* to, const T* plane, int64_t h, int64_t w, int64_t top, int64_t left, int64_t step_y,
             int64_t step_x, int64_t columns) const {
-    std::fill_n(to, numel(), T(0));
     const StepRange ys(top, step_y, h, rows), xs(left, step_x, w, columns);
     for (int64_t y = ys.first; y < ys.last; ++y) {
       const T* from = plane + y * w;
       T* base = to + (top + y * step_y) * row();
       if (phases == 1 && step_x == 1) {
         std::copy(from + xs.first, from + xs.last, base + left + xs.first);
-      } else {
-        for (int64_t x = xs.first; x < xs.last; ++x) base[offset(0, left + x * step_x)] = from[x];
+      } else if (phases == 1) {
+        for (int64_t x = xs.first; x < xs.last; ++x) base[left + x * step_x] = from[x];
+      } else {  // step_x is 1
+        for (int64_t first = xs.first; first < std::min(xs.last, xs.first + phases); ++first) {
+          T* out = base + offset(0, left + first);
+          for (int64_t x = first; x < xs.last; x += phases) *out++ = from[x];
+        }
       }
     }
+  }
+  template <class T>
+  Scratch<T> zeroed() const {
+    Scratch<T> room(numel());
+    std::fill_n(room.data(), numel(), T(0));
+    return room;
   }
 };
 
@@ -96,11 +107,14 @@ int64_t plane_grain(const Conv2dShape& s) {
 }  // namespace
 
 bool direct_conv_fits(const Conv2dShape& s) {
-  if (s.c_in_per_group() != 1 || s.window() > kMostTaps || s.sw > kMostPhases || s.sh > kMostPhases) return false;
+  if (s.c_in_per_group() != 1 || s.window() > kMostTaps || s.sw > kMostPhases || s.sh > kMostPhases)
+    return false;
   // Sizes in 128 bits: a plane of few elements can still span far.
-  const auto area = [](__int128 rows, __int128 columns) { return rows > 0 && rows * (columns + 64) < kLargestPlane; };
-  return area(rows_read(s), columns_read(s)) && area(static_cast<__int128>(s.h) + (s.kh - 1) * s.dh,
-                                                     static_cast<__int128>(s.w) + (s.kw - 1) * s.dw);
+  const auto area = [](__int128 rows, __int128 columns) {
+    return rows > 0 && rows * (columns + 64) < kLargestPlane;
+  };
+  return area(rows_read(s), columns_read(s)) &&
+         area(static_cast<__int128>(s.h) + (s.kh - 1) * s.dh, static_cast<__int128>(s.w) + (s.kw - 1) * s.dw);
 }
 
 template <class T>
@@ -111,7 +125,7 @@ void direct_forward(const Conv2dShape& s, T* out, const T* input, const T* weigh
   const int64_t og = s.c_out_per_group();
   const CorrelateLoop loop = conv_loops().correlate[kIndex<T>];
   parallel_for(0, s.n * s.c_in, plane_grain(s), [&](int64_t begin, int64_t end) {
-    const Scratch<T> plane(padded.numel());
+    const Scratch<T> plane = padded.zeroed<T>();
     for (int64_t i = begin; i < end; ++i) {
       padded.fill(plane.data(), input + i * s.h * s.w, s.h, s.w, s.ph, s.pw, 1, 1, columns_read(s));
       const int64_t c = i % s.c_in;
@@ -131,12 +145,12 @@ void direct_input_grad(const Conv2dShape& s, T* grad_input, const T* grad, const
   const int64_t og = s.c_out_per_group(), top = (s.kh - 1) * s.dh - s.ph, left = (s.kw - 1) * s.dw - s.pw;
   const CorrelateLoop loop = conv_loops().correlate[kIndex<T>];
   parallel_for(0, s.n * s.c_in, plane_grain(s), [&](int64_t begin, int64_t end) {
-    const Scratch<T> plane(padded.numel()), flipped(s.window());
+    const Scratch<T> plane = padded.zeroed<T>(), flipped(s.window());
     for (int64_t i = begin; i < end; ++i) {
       const int64_t c = i % s.c_in;
       for (int64_t o = c * og; o < (c + 1) * og; ++o) {
-        padded.fill(plane.data(), grad + (i / s.c_in * s.c_out + o) * s.oh * s.ow, s.oh, s.ow, top, left, s.sh,
-                    s.sw, s.w + (s.kw - 1) * s.dw);
+        padded.fill(plane.data(), grad + (i / s.c_in * s.c_out + o) * s.oh * s.ow, s.oh, s.ow, top, left,
+                    s.sh, s.sw, s.w + (s.kw - 1) * s.dw);
         std::reverse_copy(weight + o * s.window(), weight + (o + 1) * s.window(), flipped.data());
         loop(grad_input + i * s.h * s.w, plane.data(), flipped.data(), 0.0, o != c * og, taps);
       }
@@ -155,7 +169,7 @@ void direct_weight_grad(const Conv2dShape& s, T* grad_weight, const T* grad, con
   const int64_t parts = std::clamp<int64_t>(kPieces / s.c_in, 1, s.n);
   const Scratch<double> sums(parts * size);
   parallel_for(0, parts * s.c_in, 1, [&](int64_t begin, int64_t end) {
-    const Scratch<T> plane(padded.numel()), g(rows.numel());
+    const Scratch<T> plane = padded.zeroed<T>(), g = rows.zeroed<T>();
     for (int64_t task = begin; task < end; ++task) {
       const int64_t c = task % s.c_in, part = task / s.c_in;
       double* to = sums.data() + part * size + c * og * s.window();

@@ -44,15 +44,64 @@ void max_plane(const Pool2dShape& s, const Span* ys, const Span* xs, const T* in
       for (int64_t y = ys[oy].first; y < ys[oy].last; y += s.dh) {
         for (int64_t x = xs[ox].first; x < xs[ox].last; x += s.dw) {
           const acc_t<T> v = in[y * s.w + x];
-          if (v > best || v != v) {
-            best = v;
-            at = y * s.w + x;
-          }
+          const bool wins = (v > best) | (v != v);  // no branch: which element wins is not predictable
+          best = wins ? v : best;
+          at = wins ? y * s.w + x : at;
         }
       }
       *out++ = static_cast<T>(best);
       *index++ = at;
     }
+  }
+}
+
+/// One tap of the window for a row of outputs: in[x * step] against the best so far.
+template <class T>
+void max_tap(T* __restrict best, int32_t* __restrict at, const T* __restrict in, int64_t n, int64_t step,
+             int32_t index) {
+  if (step == 1) {
+    for (int64_t x = 0; x < n; ++x) {
+      const T v = in[x];
+      const bool wins = (v > best[x]) | (v != v);
+      best[x] = wins ? v : best[x];
+      at[x] = wins ? index + static_cast<int32_t>(x) : at[x];
+    }
+  } else if (step == 2) {
+    for (int64_t x = 0; x < n; ++x) {
+      const T v = in[2 * x];
+      const bool wins = (v > best[x]) | (v != v);
+      best[x] = wins ? v : best[x];
+      at[x] = wins ? index + 2 * static_cast<int32_t>(x) : at[x];
+    }
+  } else {
+    for (int64_t x = 0; x < n; ++x) {
+      const T v = in[x * step];
+      const bool wins = (v > best[x]) | (v != v);
+      best[x] = wins ? v : best[x];
+      at[x] = wins ? index + static_cast<int32_t>(x * step) : at[x];
+    }
+  }
+}
+
+/// As max_plane, a tap at a time over whole rows of outputs. `at` has room for one row.
+template <class T>
+void max_plane_rows(const Pool2dShape& s, const Span* ys, const Span* xs, const T* in, T* out, int64_t* index,
+                    int32_t* at) {
+  // The taps that lie inside of the image for some output.
+  const int64_t taps = std::min(s.kw, ceil_div(s.w + s.pw, s.dw));
+  const int64_t first_tap = StepRange((s.ow - 1) * s.sw - s.pw, s.dw, taps, taps * s.dw + s.w).first;
+  for (int64_t oy = 0; oy < s.oh; ++oy, out += s.ow, index += s.ow) {
+    std::fill_n(out, s.ow, -std::numeric_limits<T>::infinity());
+    for (int64_t x = 0; x < s.ow; ++x) at[x] = static_cast<int32_t>(ys[oy].first * s.w + xs[x].first);
+    for (int64_t y = ys[oy].first; y < ys[oy].last; y += s.dh) {
+      for (int64_t j = first_tap; j < taps; ++j) {
+        const int64_t start = j * s.dw - s.pw;
+        const StepRange r(start, s.sw, s.ow, s.w);
+        const int64_t first = y * s.w + start + r.first * s.sw;
+        max_tap(out + r.first, at + r.first, in + first, r.last - r.first, s.sw, static_cast<int32_t>(first));
+      }
+    }
+    std::copy_n(at, s.ow, index);
   }
 }
 
@@ -66,10 +115,21 @@ void max_pool2d_cpu(Tensor2& out, const Tensor& input, IntArrayRef kernel_size, 
   const std::vector<Span> xs = max_spans(s.w, s.ow, s.kw, s.sw, s.pw, s.dw);
   const int64_t in_plane = s.h * s.w, out_plane = s.oh * s.ow;
   dispatch<kNumeric>(input.dtype(), [&]<class T>() {
+    constexpr bool kRows = std::is_same_v<T, float> || std::is_same_v<T, double>;
+    const bool rows = kRows && in_plane <= std::numeric_limits<int32_t>::max();
     parallel_for(0, s.planes, plane_grain(in_plane), [&](int64_t begin, int64_t end) {
+      const Scratch<int32_t> at(rows ? s.ow : 0);
       for (int64_t p = begin; p < end; ++p) {
-        max_plane(s, ys.data(), xs.data(), input.data<T>() + p * in_plane, values.data<T>() + p * out_plane,
-                  indices.data<int64_t>() + p * out_plane);
+        const T* in = input.data<T>() + p * in_plane;
+        T* out_values = values.data<T>() + p * out_plane;
+        int64_t* out_indices = indices.data<int64_t>() + p * out_plane;
+        if constexpr (kRows) {
+          if (rows) {
+            max_plane_rows(s, ys.data(), xs.data(), in, out_values, out_indices, at.data());
+            continue;
+          }
+        }
+        max_plane(s, ys.data(), xs.data(), in, out_values, out_indices);
       }
     });
   });
