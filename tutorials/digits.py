@@ -24,7 +24,7 @@ from clew.optim.lr_scheduler import CosineAnnealingLR
 from clew.utils.data import DataLoader, TensorDataset
 
 matplotlib.use("Agg")  # draws into files; needs no screen
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 OUT = Path(__file__).parent / "out"
 EPOCHS, BATCH = 30, 32
@@ -83,9 +83,10 @@ def train(model: nn.Module, data: TensorDataset, test_data: TensorDataset) -> li
     optimizer = clew.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=1e-2)
     schedule = CosineAnnealingLR(optimizer, T_max=EPOCHS)
     history = []
-    for epoch in range(EPOCHS):
+    bar = tqdm(range(EPOCHS), unit="epoch")
+    for _ in bar:
         losses = []
-        for x, y in tqdm(loader, desc=f"epoch {epoch + 1:2}/{EPOCHS}", leave=False):
+        for x, y in loader:
             optimizer.zero_grad()
             loss = F.cross_entropy(model(shift(x)), y, label_smoothing=0.05)
             loss.backward()
@@ -93,6 +94,7 @@ def train(model: nn.Module, data: TensorDataset, test_data: TensorDataset) -> li
             losses.append(loss.item())
         schedule.step()
         history.append((sum(losses) / len(losses), evaluate(model, test_data)))
+        bar.set_postfix(loss=f"{history[-1][0]:.3f}", accuracy=f"{history[-1][1]:.2f} %")
     return history
 
 

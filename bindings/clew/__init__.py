@@ -26,6 +26,8 @@ globals().update(
     }
 )
 
+_C._set_provenance(True)  # errors on the way back name the forward line
+
 Tensor = _C.Tensor
 float = _C.float32
 double = _C.float64

@@ -12,13 +12,13 @@ class NotYetError(AttributeError, NotImplementedError):
 # Known names per module and tier. A tier says how common a name is: 1 virtually every program, 3 rare.
 _NAMES: dict[str, tuple[str, str, str]] = {
     "": (
-        "einsum baddbmm cuda accelerator compile export amp",
-        """complex64 complex128 cfloat cdouble is_nonzero finfo iinfo can_cast set_default_device
+        "einsum baddbmm cuda accelerator compile export",
+        """cfloat cdouble is_nonzero finfo iinfo can_cast set_default_device
         get_default_device set_printoptions use_deterministic_algorithms
         are_deterministic_algorithms_enabled memory_format contiguous_format channels_last preserve_format
-        logspace asarray frombuffer tril_indices triu_indices empty_strided complex polar randint_like
+        logspace frombuffer tril_indices triu_indices empty_strided complex polar randint_like
         meshgrid cartesian_prod combinations vander scalar_tensor log2 log10 exp2 tan asin acos atan atan2
-        sinh cosh asinh acosh atanh frac true_divide addcmul addcdiv clip clamp_min clamp_max logit
+        sinh cosh asinh acosh atanh frac addcmul addcdiv clip clamp_min clamp_max logit
         logaddexp logaddexp2 erfc erfinv lgamma digamma hypot nan_to_num fmax fmin xlogy float_power rad2deg
         deg2rad copysign positive bitwise_left_shift bitwise_right_shift angle conj real imag view_as_real
         view_as_complex cumprod median mode count_nonzero unique unique_consecutive std_mean var_mean nansum
@@ -116,9 +116,9 @@ _NAMES: dict[str, tuple[str, str, str]] = {
     "utils.data": ("", "WeightedRandomSampler distributed ChainDataset StackDataset", ""),
     "Tensor": (
         "",
-        """H mH real imag retain_grad set_ resize_ type_as as_subclass share_memory_
-        is_shared storage untyped_storage record_stream pin_memory is_pinned unfold view_as reshape_as
-        sum_to_size exponential_ geometric_ cauchy_ log_normal_ put_ eq_ ne_ lt_ le_ gt_ ge_ char byte""",
+        """H mH real imag set_ resize_ as_subclass share_memory_ is_shared storage untyped_storage
+        record_stream pin_memory is_pinned unfold sum_to_size exponential_ geometric_ cauchy_ log_normal_
+        put_ eq_ ne_ lt_ le_ gt_ ge_""",
         "names rename refine_names align_to is_set_to apply_ map_ to_sparse to_dense coalesce new",
     ),
 }
@@ -133,7 +133,6 @@ _INSTEAD: dict[str, str] = {
     "tan": "sin(x) / cos(x)",
     "sinh": "(exp(x) - exp(-x)) / 2",
     "cosh": "(exp(x) + exp(-x)) / 2",
-    "true_divide": "div",
     "divide": "div",
     "multiply": "mul",
     "subtract": "sub",
@@ -216,11 +215,6 @@ _INSTEAD: dict[str, str] = {
     "utils.data.ChainDataset": "itertools.chain in the __iter__ of an IterableDataset",
     "utils.data.StackDataset": "utils.data.TensorDataset, for tensors",
     "utils.data.WeightedRandomSampler": "a Sampler over multinomial(weights, n, replacement=True).tolist()",
-    "Tensor.type_as": "x.to(other.dtype)",
-    "Tensor.view_as": "x.view(other.shape)",
-    "Tensor.reshape_as": "x.reshape(other.shape)",
-    "Tensor.byte": "x.to(clew.uint8)",
-    "Tensor.char": "x.to(clew.int8)",
     "Tensor.new": "x.new_empty(size) or clew.tensor(data)",
 }
 

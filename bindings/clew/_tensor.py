@@ -306,3 +306,14 @@ def __reversed__(self):
 @_method
 def __rfloordiv__(self, other):
     return _C.functions.floor_divide(other, self)
+
+
+@_method
+def where(self, condition, other):
+    """The elements of this tensor where `condition` holds, of `other` elsewhere.
+
+    Example:
+        >>> clew.tensor([1.0, -2.0]).where(clew.tensor([True, False]), 0.0).tolist()
+        [1.0, 0.0]
+    """
+    return _C.functions.where(condition, self, other)

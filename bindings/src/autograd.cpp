@@ -6,6 +6,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/src/caster.h"
+#include "bindings/src/provenance.h"
 #include "clew/autograd/autograd.h"
 #include "clew/ops/ops.h"
 
@@ -17,36 +18,6 @@ namespace {
 using autograd::Node;
 
 // --- provenance --------------------------------------------------------------------------------------
-
-// A code object stays known once seen: nodes may end on threads without the GIL, so they cannot count
-// references. Bounded by the number of functions that call ops.
-struct KnownCode {
-  static constexpr size_t kSlots = 1024;
-  const void* recent[kSlots] = {};
-};
-KnownCode known_code;
-
-autograd::Provenance capture() noexcept {
-  PyThreadState* state = _PyThreadState_UncheckedGet();
-  if (state == nullptr) return {};
-#if PY_VERSION_HEX >= 0x030B0000
-  PyFrameObject* frame = PyThreadState_GetFrame(state);
-#else
-  PyFrameObject* frame = state->frame;
-  Py_XINCREF(frame);
-#endif
-  if (frame == nullptr) return {};
-  PyCodeObject* code = PyFrame_GetCode(frame);
-  const autograd::Provenance p{code, PyFrame_GetLasti(frame)};
-  Py_DECREF(frame);
-  const void*& slot = known_code.recent[(reinterpret_cast<uintptr_t>(code) >> 5) % KnownCode::kSlots];
-  if (slot == code) {
-    Py_DECREF(code);
-  } else {
-    slot = code;  // keeps the reference
-  }
-  return p;
-}
 
 std::string describe(const autograd::Provenance& p) {
   const AcquireGil gil;
@@ -75,11 +46,18 @@ class PythonNode final : public Node {
 
   GradList run(GradList&& grads) override {
     const AcquireGil gil;
-    const py::object result = with_node([&](const py::object& context) {
-      py::tuple args(grads.size());
-      for (size_t i = 0; i < grads.size(); ++i) args[i] = py::reinterpret_steal<py::object>(wrap(grads[i]));
-      return py::object(context.attr("_run_backward")(*args));
-    });
+    py::object result;
+    try {
+      result = with_node([&](const py::object& context) {
+        py::tuple args(grads.size());
+        for (size_t i = 0; i < grads.size(); ++i) args[i] = py::reinterpret_steal<py::object>(wrap(grads[i]));
+        return py::object(context.attr("_run_backward")(*args));
+      });
+    } catch (const py::error_already_set& e) {
+      // The traceback shows the backward; the note says which forward it belongs to.
+      if (const std::string line = forward_line(); !line.empty()) e.value().attr("add_note")("in " + name() + ", recorded by: " + line);
+      throw;
+    }
     GradList out;
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(result.ptr()); ++i) {
       PyObject* item = PyTuple_GET_ITEM(result.ptr(), i);
@@ -294,8 +272,10 @@ void init_autograd(py::module_& m) {
   m.def("is_anomaly_enabled", &is_anomaly_enabled, "True inside detect_anomaly.");
   m.def("_set_anomaly_enabled", &set_anomaly_enabled);
   m.def("_set_provenance", [](bool on) {
+    const std::string file = py::str(py::module_::import("clew._C").attr("__file__")).cast<std::string>();
+    set_package_directory(file.substr(0, file.rfind('/') + 1));
     autograd::describe_provenance = &describe;
-    autograd::capture_provenance = on ? &capture : nullptr;
+    autograd::capture_provenance = on ? &capture_line : nullptr;
   });
 }
 

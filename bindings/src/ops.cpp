@@ -226,13 +226,14 @@ struct OneSlot {
 template <>
 struct Arg<const Tensor&> {
   static constexpr size_t kSlots = 1;
-  Tensor storage;
-  const Tensor* pointer;
-  Arg(const Overload& o, PyObject* const* slots, size_t i) : pointer(to_operand(slots[i], storage)) {
-    if (CLEW_UNLIKELY(pointer == nullptr)) mismatch(o, i, slots[i]);
+  Tensor number;
+  const Tensor* tensor;  // null for a number: the tuple of arguments moves them, so no pointer may lead inside
+  Arg(const Overload& o, PyObject* const* slots, size_t i) : tensor(to_operand(slots[i], number)) {
+    if (CLEW_UNLIKELY(tensor == nullptr)) mismatch(o, i, slots[i]);
+    if (tensor == &number) tensor = nullptr;
   }
-  const Tensor& get() const { return *pointer; }
-  int64_t numel() const { return pointer->numel(); }
+  const Tensor& get() const { return tensor != nullptr ? *tensor : number; }
+  int64_t numel() const { return get().numel(); }
 };
 template <>
 struct Arg<const std::optional<Tensor>&> : OneSlot<std::optional<Tensor>> {
@@ -503,6 +504,9 @@ bool match(const Overload& o, bool inplace, PyObject* const* args, size_t count,
       return fail("expected at most ", next, " positional arguments, got ", count);
     if (CLEW_UNLIKELY(params[next].varargs) && is_int_like(args[i])) {
       // `x.view(2, 3)`: all that is left belongs to the list.
+      for (size_t k = i; k < count; ++k) {
+        if (!is_int_like(args[k])) return fail("expected integers for argument '", PyUnicode_AsUTF8(params[next].name), "', got ", Py_TYPE(args[k])->tp_name);
+      }
       const Object rest(check(PyTuple_New(static_cast<Py_ssize_t>(count - i))));
       for (size_t k = i; k < count; ++k) PyTuple_SET_ITEM(rest.get(), static_cast<Py_ssize_t>(k - i), Py_NewRef(args[k]));
       packed = rest;
@@ -580,7 +584,7 @@ PyObject* op_doc(PyObject* p, void*) {
   for (const Overload& o : *self->overloads) text += o.signature(self->inplace) + "\n";
   text += "\n";
   if (self->inplace) text += "In-place variant: writes the result into `input` and returns it.\n\n";
-  for (const Overload& o : *self->overloads) text += std::string(o.entry->info->doc) + "\n";
+  for (const Overload& o : *self->overloads) text += std::string(o.entry->info->doc) + "\n\n";
   return PyUnicode_FromStringAndSize(text.data(), static_cast<Py_ssize_t>(text.size()));
 }
 PyObject* op_reduce(PyObject* p, PyObject*) { return Py_NewRef(reinterpret_cast<OpObject*>(p)->name); }

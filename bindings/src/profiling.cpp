@@ -30,7 +30,8 @@ class OnThread {
   }
   OnThread(OnThread&&) = default;
   T& get() const {
-    CLEW_CHECK(active_ != nullptr, ValueError, what_, ": expected a context that is still active, got one that ended");
+    CLEW_CHECK(active_ != nullptr, ValueError, what_,
+               ": expected a context that is still active, got one that ended");
     CLEW_CHECK(std::this_thread::get_id() == thread_, ValueError, what_,
                ": expected to end on the thread that it began on, got another thread");
     return *active_;
@@ -65,7 +66,8 @@ py::list shape_list(const std::vector<Shape>& shapes) {
 py::list event_list(const Profile& profile) {
   py::list out;
   for (const ProfileEvent& e : profile.events)
-    out.append(py::make_tuple(e.name, e.is_op, e.parent, e.start_ns, e.duration_ns, e.duration_ns - e.inner_ns, shape_list(e.shapes)));
+    out.append(py::make_tuple(e.name, e.is_op, e.parent, e.start_ns, e.duration_ns,
+                              e.duration_ns - e.inner_ns, shape_list(e.shapes)));
   return out;
 }
 
@@ -84,7 +86,8 @@ std::string chrome_trace(const Profile& profile) {
 
 AutocastHandle begin_autocast(py::handle dtype, bool enabled, bool cache_enabled) {
   AutocastOptions options{.device = kCPU, .enabled = enabled, .cache_enabled = cache_enabled};
-  CLEW_CHECK(to_dtype(dtype.ptr(), options.dtype), TypeError, "autocast: expected a dtype, got ", Py_TYPE(dtype.ptr())->tp_name);
+  CLEW_CHECK(to_dtype(dtype.ptr(), options.dtype), TypeError, "autocast: expected a dtype, got ",
+             Py_TYPE(dtype.ptr())->tp_name);
   return AutocastHandle("autocast", options);
 }
 
@@ -104,7 +107,8 @@ void init_profiling(py::module_& m) {
       .def("summary", &row_list, py::arg("by_shape") = false)
       .def("chrome_trace", &chrome_trace);
   py::class_<ProfilerHandle>(m, "_Profiler", py::module_local())
-      .def(py::init([](bool record_shapes) { return ProfilerHandle("profile", record_shapes); }), py::arg("record_shapes") = false)
+      .def(py::init([](bool record_shapes) { return ProfilerHandle("profile", record_shapes); }),
+           py::arg("record_shapes") = false)
       .def("end", [](ProfilerHandle& h) {
         Profile profile = h.get().take();
         h.end();
@@ -114,7 +118,8 @@ void init_profiling(py::module_& m) {
       .def(py::init([](const std::string& name) { return RangeHandle("record_function", name); }))
       .def("end", &RangeHandle::end);
   py::class_<AutocastHandle>(m, "_Autocast", py::module_local())
-      .def(py::init(&begin_autocast), py::arg("dtype"), py::arg("enabled") = true, py::arg("cache_enabled") = true)
+      .def(py::init(&begin_autocast), py::arg("dtype"), py::arg("enabled") = true,
+           py::arg("cache_enabled") = true)
       .def("end", &AutocastHandle::end);
   m.def("_autocast_dtype", &autocast_dtype);
 }

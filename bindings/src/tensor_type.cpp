@@ -52,14 +52,12 @@ void dealloc(PyObject* p) {
     return;
   }
   PyTypeObject* type = Py_TYPE(p);
-  type->tp_free(p);
-  if (type->tp_flags & Py_TPFLAGS_HEAPTYPE) Py_DECREF(type);
+  type->tp_free(p);  // of a Python subclass the interpreter counts and visits the type itself
 }
 
 int traverse(PyObject* p, visitproc visit, void* arg) {
   auto* self = reinterpret_cast<PyTensor*>(p);
   Py_VISIT(self->dict);
-  if (Py_TYPE(p)->tp_flags & Py_TPFLAGS_HEAPTYPE) Py_VISIT(Py_TYPE(p));
   return 0;
 }
 

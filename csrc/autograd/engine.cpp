@@ -50,6 +50,7 @@ class NodeMap {
 struct NodeState {
   uint32_t dependencies = 0;
   bool visited = false;
+  bool decided = false;  // whether it is needed
   bool needed = true;
   GradList buffer;
 };
@@ -121,20 +122,32 @@ class Run {
         }
       }
     }
-    if (!capturing_) return;
-    // Edges lead to nodes recorded earlier, so in order of sequence every successor is decided first;
-    // accumulators have no edges.
-    std::sort(order.begin(), order.end(), [](Node* a, Node* b) {
-      return a->is_accumulator() != b->is_accumulator() ? a->is_accumulator() : a->sequence < b->sequence;
-    });
-    for (Node* n : order) state_[n].needed = false;
+    if (capturing_) mark_needed(order);
+  }
+
+  // A node is needed if it is captured or leads to one that is. Depth first, so that what a node leads to is
+  // decided before it: sequence numbers would not do, because each thread counts its own.
+  void mark_needed(const std::vector<Node*>& nodes) {
+    for (Node* n : nodes) state_.find(n)->needed = false;
     for (const Capture& c : captures_) {
       if (NodeState* s = state_.find(c.edge.node.get())) s->needed = true;
     }
-    for (Node* n : order) {
-      NodeState& s = state_[n];
-      for (const Edge& e : n->edges) {
-        if (!s.needed && e && state_[e.node.get()].needed) s.needed = true;
+    std::vector<std::pair<Node*, size_t>> path;  // nodes under way, with the next edge to follow
+    auto enter = [&](Node* n) {
+      NodeState& s = *state_.find(n);
+      if (!std::exchange(s.decided, true)) path.emplace_back(n, 0);
+    };
+    for (const Ref<Node>& r : roots_) {
+      enter(r.get());
+      while (!path.empty()) {
+        Node* n = path.back().first;
+        if (path.back().second < n->edges.size()) {
+          if (const Edge& e = n->edges[path.back().second++]) enter(e.node.get());
+          continue;
+        }
+        path.pop_back();
+        bool& needed = state_.find(n)->needed;
+        for (const Edge& e : n->edges) needed = needed || (e && state_.find(e.node.get())->needed);
       }
     }
   }
@@ -192,10 +205,15 @@ class Run {
       if (CLEW_UNLIKELY(thread_state.anomaly)) refuse_nan(node, results);
       return results;
     } catch (Error& e) {
-      if (const std::string line = node.forward_line(); !line.empty() && std::string(e.what()).find("\n") == std::string::npos)
-        e.add_context("in " + node.name() + ", recorded by: " + line);
+      blame(e, node);
       throw;
     }
+  }
+
+  // Adds the user's forward line, unless a message has one.
+  static void blame(Error& e, const Node& node) {
+    if (const std::string line = node.forward_line(); !line.empty() && std::string(e.what()).find("\n") == std::string::npos)
+      e.add_context("in " + node.name() + ", recorded by: " + line);
   }
 
   static void refuse_nan(const Node& node, const GradList& results) {
@@ -212,28 +230,34 @@ class Run {
     for (auto& h : node.hooks->on_output) {
       Tensor& g = grads[h.output_nr];
       if (!g.defined()) continue;
-      if (Tensor replacement = h.hook(g); replacement.defined()) g = fitted(node, h.output_nr, std::move(replacement), "a hook");
+      if (Tensor replacement = h.hook(g); replacement.defined()) g = fitted(node, h.output_nr, std::move(replacement), "a hook", node);
     }
     for (auto& [key, hook] : node.hooks->before) hook(grads);
   }
 
   // Makes a gradient look like the tensor it belongs to: sums over broadcast dimensions, casts.
-  static Tensor fitted(const Node& target, uint32_t nr, Tensor g, const std::string& source) {
+  // `maker` is the node whose forward line an error names.
+  static Tensor fitted(const Node& target, uint32_t nr, Tensor g, const std::string& source, const Node& maker) {
     const Node::Output& want = target.outputs[nr];
-    if (CLEW_UNLIKELY(g.sizes() != IntArrayRef(want.shape))) {
-      CLEW_CHECK(broadcastable_to(want.shape, g.sizes()), ShapeError, source, ": expected a gradient of shape ", want.shape, ", got ",
-                 g.sizes());
-      g = sum_to_size(g, want.shape);
+    try {
+      if (CLEW_UNLIKELY(g.sizes() != IntArrayRef(want.shape))) {
+        CLEW_CHECK(broadcastable_to(want.shape, g.sizes()), ShapeError, source, ": expected a gradient of shape ", want.shape, ", got ",
+                   g.sizes());
+        g = sum_to_size(g, want.shape);
+      }
+      if (CLEW_UNLIKELY(g.dtype() != want.dtype)) g = g.to(want.dtype);
+      CLEW_CHECK(g.device() == want.device, DeviceError, source, ": expected a gradient on ", want.device, ", got ", g.device());
+      return g;
+    } catch (Error& e) {
+      blame(e, maker);
+      throw;
     }
-    if (CLEW_UNLIKELY(g.dtype() != want.dtype)) g = g.to(want.dtype);
-    CLEW_CHECK(g.device() == want.device, DeviceError, source, ": expected a gradient on ", want.device, ", got ", g.device());
-    return g;
   }
   static Tensor checked(const Node& node, size_t i, Tensor g) {
     const Edge& e = node.edges[i];
     const Node::Output& want = e.node->outputs[e.input_nr];
     if (CLEW_LIKELY(g.sizes() == IntArrayRef(want.shape) && g.dtype() == want.dtype && g.device() == want.device)) return g;
-    return fitted(*e.node, e.input_nr, std::move(g), node.name());
+    return fitted(*e.node, e.input_nr, std::move(g), node.name(), node);
   }
 
   void accumulate(NodeState& s, const Edge& e, Tensor g) {

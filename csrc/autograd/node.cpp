@@ -80,10 +80,11 @@ SavedTensor::SavedTensor(const Tensor& t, bool is_output)
 Tensor SavedTensor::unpack(Node* owner) const {
   if (CLEW_UNLIKELY(tensor_.version() != version_)) {
     const std::string line = owner->forward_line();
+    const char* writer = tensor_.storage()->last_writer();
     detail::raise<AutogradError>(
         owner->name(), ": expected a saved tensor of shape ", tensor_.sizes(), " at version ", version_, ", got version ",
-        tensor_.version(), " (an in-place op changed it after ", owner->name(),
-        " saved it for backward; use the out-of-place op, or clone() before changing it)", line.empty() ? "" : "\nsaved by: ", line);
+        tensor_.version(), " (", writer != nullptr ? detail::concat(writer, "_") : "an in-place op", " changed it after ",
+        owner->name(), " saved it for backward; use the out-of-place op, or clone() before changing it)", line.empty() ? "" : "\nsaved by: ", line);
   }
   if (!is_output_) return tensor_;
   // A saved output was stored without history, so that the node does not own itself.

@@ -128,12 +128,14 @@ class Pool {
 std::atomic<Pool*> the_pool{nullptr};
 
 Pool& pool() {
-  static std::once_flag once;
-  std::call_once(once, [] {
+  // Not std::call_once: its thread-locals belong to libstdc++, and reached by our TLS model they would keep the
+  // library from loading after another one that loaded libstdc++ late.
+  [[maybe_unused]] static const bool made = [] {
     the_pool = new Pool;
     // A forked child has no workers: it starts over with a new pool.
     pthread_atfork(nullptr, nullptr, [] { the_pool = new Pool; });
-  });
+    return true;
+  }();
   return *the_pool.load(std::memory_order_relaxed);
 }
 

@@ -8,6 +8,7 @@
 
 #include "cpu/conv_direct.h"
 #include "cpu/gemm.h"
+#include "cpu/plane_loops.h"
 #include "cpu/scratch.h"
 #include "ops/window.h"
 #include "registry/slots.h"
@@ -21,16 +22,38 @@ constexpr int64_t kLeastColumns = 256;        // gemm packs the weight again for
 constexpr int64_t kTasks = 16;                // pieces to cut into when the batch alone gives fewer
 constexpr int64_t kLeastRows = 256;
 
-/// Calls f(oy, x0, x1, at) for each output row that [p0, p1) touches; `at` counts columns from p0.
+/// Calls f(rows of outputs, column of `col`) for what [p0, p1) covers: whole rows together, cut ones singly.
+/// `whole` describes one whole row of outputs.
 template <class F>
-void for_rows(int64_t p0, int64_t p1, int64_t ow, F&& f) {
-  int64_t oy = p0 / ow, x0 = p0 % ow, at = 0;
-  while (at < p1 - p0) {
-    const int64_t x1 = std::min(ow, x0 + p1 - p0 - at);
-    f(oy, x0, x1, at);
-    at += x1 - x0;
-    x0 = 0;
-    ++oy;
+void for_rows(const Conv2dShape& s, const PlaneRows& whole, int64_t first_y, int64_t p0, int64_t p1, F&& f) {
+  for (int64_t p = p0; p < p1;) {
+    const int64_t oy = p / s.ow, x0 = p % s.ow, x1 = std::min(s.ow, x0 + p1 - p);
+    PlaneRows r = whole;
+    r.rows = x0 == 0 && x1 == s.ow ? (p1 - p) / s.ow : 1;
+    r.ow = x1 - x0;
+    r.first_y = first_y + oy * s.sh;
+    r.first_x = whole.first_x + x0 * s.sw;
+    r.inside_from = std::clamp(whole.inside_from, x0, x1) - x0;
+    r.inside_to = std::clamp(whole.inside_to, x0, x1) - x0;
+    f(r, p - p0);
+    p += r.rows * r.ow;
+  }
+}
+
+/// Calls f(rows, element of `col`) for every row of `col`, that is (channel, i, j), over positions [p0, p1).
+template <class F>
+void for_windows(const Conv2dShape& s, int64_t channels, int64_t p0, int64_t p1, int64_t ld, F&& f) {
+  int64_t row = 0;
+  for (int64_t c = 0; c < channels; ++c) {
+    for (int64_t i = 0; i < s.kh; ++i) {
+      for (int64_t j = 0; j < s.kw; ++j, ++row) {
+        const int64_t first_x = j * s.dw - s.pw;
+        const StepRange inside(first_x, s.sw, s.ow, s.w);
+        const PlaneRows whole{s.h, s.w, 0, s.ow, 0, s.sh, first_x, s.sw, inside.first, inside.last};
+        for_rows(s, whole, i * s.dh - s.ph, p0, p1,
+                 [&](const PlaneRows& r, int64_t at) { f(c, r, row * ld + at); });
+      }
+    }
   }
 }
 
@@ -38,57 +61,18 @@ void for_rows(int64_t p0, int64_t p1, int64_t ow, F&& f) {
 template <class T>
 void im2col(const Conv2dShape& s, const T* image, int64_t channels, int64_t p0, int64_t p1, T* col,
             int64_t ld) {
-  for (int64_t c = 0; c < channels; ++c, image += s.h * s.w) {
-    for (int64_t i = 0; i < s.kh; ++i) {
-      for (int64_t j = 0; j < s.kw; ++j, col += ld) {
-        const int64_t shift = j * s.dw - s.pw;
-        const StepRange inside(shift, s.sw, s.ow, s.w);
-        for_rows(p0, p1, s.ow, [&](int64_t oy, int64_t x0, int64_t x1, int64_t at) {
-          T* out = col + at;
-          const int64_t iy = oy * s.sh - s.ph + i * s.dh;
-          if (iy < 0 || iy >= s.h) {
-            std::fill(out, out + (x1 - x0), T(0));
-            return;
-          }
-          const int64_t a = std::clamp(inside.first, x0, x1), b = std::clamp(inside.last, a, x1);
-          std::fill(out, out + (a - x0), T(0));
-          const T* in = image + iy * s.w + shift;
-          if (s.sw == 1) {
-            std::copy(in + a, in + b, out + (a - x0));
-          } else {
-            for (int64_t x = a; x < b; ++x) out[x - x0] = in[x * s.sw];
-          }
-          std::fill(out + (b - x0), out + (x1 - x0), T(0));
-        });
-      }
-    }
-  }
+  const UnrollLoop loop = plane_loops<T>().unroll;
+  for_windows(s, channels, p0, p1, ld,
+              [&](int64_t c, const PlaneRows& r, int64_t at) { loop(col + at, image + c * s.h * s.w, r); });
 }
 
 /// The transpose of im2col: adds the rows of `col` into the image.
 template <class T>
 void col2im(const Conv2dShape& s, T* image, int64_t channels, int64_t p0, int64_t p1, const T* col,
             int64_t ld) {
-  for (int64_t c = 0; c < channels; ++c, image += s.h * s.w) {
-    for (int64_t i = 0; i < s.kh; ++i) {
-      for (int64_t j = 0; j < s.kw; ++j, col += ld) {
-        const int64_t shift = j * s.dw - s.pw;
-        const StepRange inside(shift, s.sw, s.ow, s.w);
-        for_rows(p0, p1, s.ow, [&](int64_t oy, int64_t x0, int64_t x1, int64_t at) {
-          const int64_t iy = oy * s.sh - s.ph + i * s.dh;
-          if (iy < 0 || iy >= s.h) return;
-          const int64_t a = std::clamp(inside.first, x0, x1), b = std::clamp(inside.last, a, x1);
-          T* out = image + iy * s.w + shift;
-          const T* in = col + at - x0;
-          if (s.sw == 1) {
-            for (int64_t x = a; x < b; ++x) out[x] += in[x];
-          } else {
-            for (int64_t x = a; x < b; ++x) out[x * s.sw] += in[x];
-          }
-        });
-      }
-    }
-  }
+  const RollLoop loop = plane_loops<T>().roll;
+  for_windows(s, channels, p0, p1, ld,
+              [&](int64_t c, const PlaneRows& r, int64_t at) { loop(image + c * s.h * s.w, col + at, r); });
 }
 
 /// How the columns of all images are cut: pieces of one image, or several whole images.

@@ -5,45 +5,15 @@
 
 #include <algorithm>
 
-#include "cpu/conv_loops.h"
-#include "cpu/isa.h"
+#include "cpu/plane_loops.h"
 #include "cpu/scratch.h"
 
 namespace clew::cpu {
-
-namespace baseline {
-extern const ConvLoops conv_loops;
-}
-#ifndef CLEW_ONLY_BASELINE_ISA
-namespace avx2 {
-extern const ConvLoops conv_loops;
-}
-namespace avx512 {
-extern const ConvLoops conv_loops;
-}
-#endif
 
 namespace {
 
 constexpr int64_t kLargestPlane = 1 << 18, kMostTaps = 1024, kMostPhases = 4;
 constexpr int64_t kPieces = 16;
-
-const ConvLoops& conv_loops() {
-#ifndef CLEW_ONLY_BASELINE_ISA
-  switch (active_isa()) {
-    case Isa::avx512:
-      return avx512::conv_loops;
-    case Isa::avx2:
-      return avx2::conv_loops;
-    default:
-      break;
-  }
-#endif
-  return baseline::conv_loops;
-}
-
-template <class T>
-constexpr int kIndex = std::is_same_v<T, double> ? 1 : 0;
 
 /// A padded plane: `rows` rows of `phases` interleaved phases, `pitch` apart.
 struct Padded {
@@ -123,7 +93,7 @@ void direct_forward(const Conv2dShape& s, T* out, const T* input, const T* weigh
   const Scratch<int64_t> offsets = tap_offsets(s, padded);
   const PlaneTaps taps{s.oh, s.ow, s.sh * padded.row(), s.window(), offsets.data()};
   const int64_t og = s.c_out_per_group();
-  const CorrelateLoop loop = conv_loops().correlate[kIndex<T>];
+  const CorrelateLoop loop = plane_loops<T>().correlate;
   parallel_for(0, s.n * s.c_in, plane_grain(s), [&](int64_t begin, int64_t end) {
     const Scratch<T> plane = padded.zeroed<T>();
     for (int64_t i = begin; i < end; ++i) {
@@ -143,7 +113,7 @@ void direct_input_grad(const Conv2dShape& s, T* grad_input, const T* grad, const
   const Scratch<int64_t> offsets = tap_offsets(s, padded);
   const PlaneTaps taps{s.h, s.w, padded.row(), s.window(), offsets.data()};
   const int64_t og = s.c_out_per_group(), top = (s.kh - 1) * s.dh - s.ph, left = (s.kw - 1) * s.dw - s.pw;
-  const CorrelateLoop loop = conv_loops().correlate[kIndex<T>];
+  const CorrelateLoop loop = plane_loops<T>().correlate;
   parallel_for(0, s.n * s.c_in, plane_grain(s), [&](int64_t begin, int64_t end) {
     const Scratch<T> plane = padded.zeroed<T>(), flipped(s.window());
     for (int64_t i = begin; i < end; ++i) {
@@ -164,7 +134,7 @@ void direct_weight_grad(const Conv2dShape& s, T* grad_weight, const T* grad, con
   const Scratch<int64_t> offsets = tap_offsets(s, padded);
   const PlaneTaps taps{s.oh, s.ow, s.sh * padded.row(), s.window(), offsets.data()};
   const int64_t og = s.c_out_per_group(), size = s.c_out * s.window();
-  const CorrelateWeightLoop loop = conv_loops().correlate_weight[kIndex<T>];
+  const CorrelateWeightLoop loop = plane_loops<T>().correlate_weight;
   // The sum over images is cut in parts when channels are few; parts are added up in order.
   const int64_t parts = std::clamp<int64_t>(kPieces / s.c_in, 1, s.n);
   const Scratch<double> sums(parts * size);

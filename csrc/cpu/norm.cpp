@@ -4,8 +4,9 @@
 #include <cstring>
 #include <vector>
 
-#include "cpu/scratch.h"
 #include "core/shapes.h"
+#include "cpu/plane_loops.h"
+#include "cpu/scratch.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -149,26 +150,38 @@ void layer_norm_stats_cpu(Tensor3& out, const Tensor& input, int64_t, const std:
   result.store();
 }
 
-void layer_norm_grad_rows(Tensor3& out, void* dx, const void* g, const void* x, const void* mean,
-                          const void* rstd, const void* weight, int64_t rows, int64_t n, DType t,
-                          bool input_grad, bool parameter_grads) {
-  const size_t item = item_size(t), stat_item = t == DType::Float64 ? sizeof(double) : sizeof(float);
-  if (input_grad) {
-    const LayerNormBackwardInputLoop loop = loops().norm().layer_norm_backward_input[column(t)];
-    parallel_for(0, rows, row_grain(n), [&](int64_t b, int64_t e) {
-      loop(advance(dx, b * n, item), advance(g, b * n, item), advance(x, b * n, item),
-           advance(mean, b, stat_item), advance(rstd, b, stat_item), weight, e - b, n);
-    });
-  }
-  if (parameter_grads) {
-    const LayerNormBackwardParamsLoop loop = loops().norm().layer_norm_backward_params[column(t)];
-    const int64_t blocks = (n + kColumnBlock - 1) / kColumnBlock;
-    parallel_for(0, blocks, row_grain(rows * kColumnBlock), [&](int64_t b, int64_t e) {
-      const int64_t c = b * kColumnBlock, columns = std::min(n, e * kColumnBlock) - c;
-      loop(advance(std::get<1>(out).raw_data(), c, stat_item),
-           advance(std::get<2>(out).raw_data(), c, stat_item), advance(g, c, item), advance(x, c, item), mean,
-           rstd, rows, columns, n);
-    });
+/// Both gradients a chunk of rows at a time, while it is in the cache. Sums over rows are kept per part of
+/// the rows and added up in order; chunks and parts depend on shapes only.
+template <class C>
+void layer_norm_grad_rows(Tensor3& out, void* dx, const void* g, const void* x, const C* mean, const C* rstd,
+                          const void* weight, int64_t rows, int64_t n, DType t, bool input_grad,
+                          bool parameter_grads) {
+  constexpr int64_t kChunk = 32768, kParts = 16;
+  const LayerNormBackwardInputLoop input_loop = loops().norm().layer_norm_backward_input[column(t)];
+  const LayerNormBackwardParamsLoop parameter_loop = loops().norm().layer_norm_backward_params[column(t)];
+  const size_t item = item_size(t);
+  const int64_t chunk = std::clamp<int64_t>(kChunk / n, 1, rows), chunks = (rows + chunk - 1) / chunk;
+  const int64_t parts = std::min(kParts, chunks), width = parameter_grads ? 2 * n : 0;
+  const Scratch<double> sums(parts * width);
+  parallel_for(0, parts, 1, [&](int64_t begin, int64_t end) {
+    const Scratch<C> piece(width);
+    for (int64_t part = begin; part < end; ++part) {
+      double* sum = sums.data() + part * width;
+      std::fill_n(sum, width, 0.0);
+      for (int64_t k = part * chunks / parts; k < (part + 1) * chunks / parts; ++k) {
+        const int64_t r = k * chunk, count = std::min(chunk, rows - r);
+        const void *gr = advance(g, r * n, item), *xr = advance(x, r * n, item);
+        if (input_grad) input_loop(advance(dx, r * n, item), gr, xr, mean + r, rstd + r, weight, count, n);
+        if (!parameter_grads) continue;
+        parameter_loop(piece.data(), piece.data() + n, gr, xr, mean + r, rstd + r, count, n, n);
+        for (int64_t c = 0; c < width; ++c) sum[c] += static_cast<double>(piece[c]);
+      }
+    }
+  });
+  for (int64_t c = 0; c < width; ++c) {
+    double sum = 0;
+    for (int64_t part = 0; part < parts; ++part) sum += sums[part * width + c];
+    (c < n ? std::get<1>(out).data<C>()[c] : std::get<2>(out).data<C>()[c - n]) = static_cast<C>(sum);
   }
 }
 
@@ -183,15 +196,17 @@ void layer_norm_grad_cpu(Tensor3& out, const Tensor& grad_output, const Tensor& 
   }
   const int64_t rows = mean.numel(), n = input.numel() / rows;
   if (same_dtype(input.dtype(), weight)) {
-    layer_norm_grad_rows(out, dx.raw_data(), grad_output.raw_data(), input.raw_data(), mean.raw_data(),
-                         rstd.raw_data(), data_of(weight), rows, n, input.dtype(), input_grad,
-                         parameter_grads);
+    dispatch_wide(input.dtype(), [&]<class C>() {
+      layer_norm_grad_rows<C>(out, dx.raw_data(), grad_output.raw_data(), input.raw_data(), mean.data<C>(),
+                              rstd.data<C>(), data_of(weight), rows, n, input.dtype(), input_grad,
+                              parameter_grads);
+    });
     return;
   }
   const ResultAs<float> result(dx);
-  layer_norm_grad_rows(out, result.data(), As<float>(grad_output).data(), As<float>(input).data(),
-                       mean.raw_data(), rstd.raw_data(), As<float>(weight).data(), rows, n, DType::Float32,
-                       input_grad, parameter_grads);
+  layer_norm_grad_rows<float>(out, result.data(), As<float>(grad_output).data(), As<float>(input).data(),
+                              mean.data<float>(), rstd.data<float>(), As<float>(weight).data(), rows, n,
+                              DType::Float32, input_grad, parameter_grads);
   result.store();
 }
 
@@ -266,21 +281,23 @@ std::vector<Moments> channel_moments(const Channels& s, const T* x) {
     });
     return moments;
   }
-  const MomentsLoop loop = loops().norm().moments[t];
+  const PlaneLoops& loop = plane_loops<T>();
   const Parts parts(s);
   std::vector<Moments> partial(static_cast<size_t>(s.channels * parts.count));
   parts.run(s, [&](int64_t c, int64_t part, int64_t first, int64_t last) {
-    Moments sum;
-    for (int64_t i = first; i < last; ++i) {
-      double mean = 0, m2 = 0;
-      loop(&mean, &m2, x + (i * s.channels + c) * s.length, s.length, 1);
-      sum.add(mean, m2, static_cast<double>(s.length));
-    }
-    partial[static_cast<size_t>(c * parts.count + part)] = sum;
+    const int64_t segments = last - first, pitch = s.channels * s.length;
+    const T* from = x + first * pitch + c * s.length;
+    const double count = static_cast<double>(segments) * static_cast<double>(s.length);
+    const double mean = loop.segment_sum(from, segments, s.length, pitch) / count;
+    // The squares are taken around the mean as T has it.
+    const double near = static_cast<double>(static_cast<T>(mean));
+    const double m2 = loop.segment_squares(from, segments, s.length, pitch, near);
+    partial[static_cast<size_t>(c * parts.count + part)] = {mean, m2 - (mean - near) * (mean - near) * count,
+                                                            count};
   });
   for (int64_t i = 0; i < s.channels * parts.count; ++i) {
     const Moments& p = partial[static_cast<size_t>(i)];
-    if (p.count > 0) moments[static_cast<size_t>(i / parts.count)].add(p.mean, p.m2, p.count);
+    moments[static_cast<size_t>(i / parts.count)].add(p.mean, p.m2, p.count);
   }
   return moments;
 }
@@ -298,11 +315,10 @@ void normalize(const Channels& s, T* out, const T* x, const T* mean, const T* sc
     });
     return;
   }
+  const AffineLoop loop = plane_loops<T>().affine;
   s.for_segments([&](int64_t c, int64_t segment) {
-    const T m = mean[c], a = scale[c], b = shift[c];
-    const T* from = x + segment * s.length;
-    T* to = out + segment * s.length;
-    for (int64_t i = 0; i < s.length; ++i) to[i] = (from[i] - m) * a + b;
+    loop(out + segment * s.length, x + segment * s.length, s.length, static_cast<double>(mean[c]),
+         static_cast<double>(scale[c]), static_cast<double>(shift[c]));
   });
 }
 
@@ -334,32 +350,6 @@ void batch_norm_stats_cpu(Tensor3& out, const Tensor& input, const std::optional
   });
 }
 
-/// Sums of g and of g * (x - mean) over n contiguous elements: 16 lanes over short blocks, blocks in double.
-template <class T>
-void pair_sums(const T* g, const T* x, T mean, int64_t n, double& sum_g, double& sum_gx) {
-  constexpr int kLanes = 16;
-  constexpr int64_t kBlock = 4096;
-  for (int64_t b = 0; b < n; b += kBlock) {
-    const int64_t e = std::min(n, b + kBlock);
-    T lane_g[kLanes] = {}, lane_gx[kLanes] = {};
-    int64_t i = b;
-    for (; i + kLanes <= e; i += kLanes) {
-      for (int k = 0; k < kLanes; ++k) {
-        lane_g[k] += g[i + k];
-        lane_gx[k] += g[i + k] * (x[i + k] - mean);
-      }
-    }
-    for (int k = 0; i < e; ++i, ++k) {
-      lane_g[k] += g[i];
-      lane_gx[k] += g[i] * (x[i] - mean);
-    }
-    for (int k = 0; k < kLanes; ++k) {
-      sum_g += static_cast<double>(lane_g[k]);
-      sum_gx += static_cast<double>(lane_gx[k]);
-    }
-  }
-}
-
 struct GradSums {
   double g = 0, gx = 0;
 };
@@ -388,13 +378,13 @@ std::vector<GradSums> channel_grad_sums(const Channels& s, const T* g, const T* 
     return sums;
   }
   const Parts parts(s);
+  const SegmentPairLoop loop = plane_loops<T>().segment_pair;
   std::vector<GradSums> partial(static_cast<size_t>(s.channels * parts.count));
   parts.run(s, [&](int64_t c, int64_t part, int64_t first, int64_t last) {
     GradSums sum;
-    for (int64_t i = first; i < last; ++i) {
-      const int64_t at = (i * s.channels + c) * s.length;
-      pair_sums(g + at, x + at, mean[c], s.length, sum.g, sum.gx);
-    }
+    const int64_t at = (first * s.channels + c) * s.length;
+    loop(&sum.g, &sum.gx, g + at, x + at, last - first, s.length, s.channels * s.length,
+         static_cast<double>(mean[c]));
     partial[static_cast<size_t>(c * parts.count + part)] = sum;
   });
   for (int64_t i = 0; i < s.channels * parts.count; ++i) {
@@ -419,11 +409,11 @@ void batch_norm_input_grad(const Channels& s, T* dx, const T* g, const T* x, con
     });
     return;
   }
+  const AffineBackwardLoop loop = plane_loops<T>().affine_backward;
   s.for_segments([&](int64_t c, int64_t segment) {
-    const T ac = a[c], bc = b[c], dc = d[c], m = mean[c];
-    const T *gs = g + segment * s.length, *xs = x + segment * s.length;
-    T* to = dx + segment * s.length;
-    for (int64_t i = 0; i < s.length; ++i) to[i] = ac * gs[i] + (bc * (xs[i] - m) + dc);
+    const int64_t at = segment * s.length;
+    loop(dx + at, g + at, x + at, s.length, static_cast<double>(a[c]), static_cast<double>(b[c]),
+         static_cast<double>(mean[c]), static_cast<double>(d[c]));
   });
 }
 

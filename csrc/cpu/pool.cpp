@@ -224,6 +224,7 @@ Axes adaptive_axes(IntArrayRef in, IntArrayRef out) {
 void average(const Tensor& out, const Tensor& input, const Axes& axes) {
   if (out.numel() == 0) return;
   const int64_t plane = axes.plane(), windows = axes.windows();
+  const ReduceLoop sum_loop = loops().reduce(ReduceOp::sum, column(out.dtype()));
   dispatch<kFloating>(out.dtype(), [&]<class T>() {
     parallel_for(0, out.numel() / windows, plane_grain(plane), [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p) {
@@ -232,8 +233,14 @@ void average(const Tensor& out, const Tensor& input, const Axes& axes) {
         for (const Span& y : axes.ys) {
           for (const Span& x : axes.xs) {
             acc_t<T> sum = 0;
-            for (int64_t i = y.first; i < y.last; ++i) {
-              for (int64_t j = x.first; j < x.last; ++j) sum += in[i * axes.w + j];
+            if (x.last - x.first == axes.w) {  // whole rows
+              T total;
+              sum_loop(&total, in + y.first * axes.w, (y.last - y.first) * axes.w, 1);
+              sum = total;
+            } else {
+              for (int64_t i = y.first; i < y.last; ++i) {
+                for (int64_t j = x.first; j < x.last; ++j) sum += in[i * axes.w + j];
+              }
             }
             const bool empty = y.first == y.last || x.first == x.last;
             *result++ =

@@ -224,7 +224,9 @@ Tensor apply_inplace_now(const OpDef<Tensor(const Tensor&, A...)>& op, const Ten
                          const std::remove_cvref_t<A>&... args) {
   autograd::check_inplace(op.info.name, self);
   if (op.composite != nullptr) {
-    const Tensor result = op.composite(self, args...);
+    // What the composite saves of `self` must survive the write.
+    const bool recording = thread_state.grad_enabled && any_requires_grad(Slots(self, args...));
+    const Tensor result = op.composite(recording ? clone(self) : self, args...);
     check_result_fits(op.info, self, result.meta());
     return copy_(self, result);
   }
@@ -236,16 +238,18 @@ Tensor apply_inplace_now(const OpDef<Tensor(const Tensor&, A...)>& op, const Ten
   auto run = [&](const Tensor& first, const auto&... ready) {
     const TensorMeta m = op.meta(first, ready...);
     check_result_fits(op.info, self, m);
-    if (device.type == DeviceType::Meta) return;
+    if (device.type == DeviceType::Meta) return self.storage()->bump_version(op.info.name);
     const auto kernel = op.kernel->column[static_cast<int>(device.type)];
     if (kernel == nullptr) no_kernel(op.info, device);
     if (m.dtype == self.dtype() && writes_directly(op.info, self, slots, p)) {
       Tensor target = self;
       kernel(target, first, ready...);
+      self.storage()->bump_version(op.info.name);
     } else {
       Tensor out = allocate(m, device);
       kernel(out, first, ready...);
-      copy_into(self, out);
+      copy_into(self, out);  // bumps as any copy_ does
+      self.storage()->set_last_writer(op.info.name);
     }
   };
   if (CLEW_LIKELY(!p.needed())) {
@@ -253,7 +257,6 @@ Tensor apply_inplace_now(const OpDef<Tensor(const Tensor&, A...)>& op, const Ten
   } else {
     with_prepared(p, run, self, args...);
   }
-  self.bump_version();
   if (recording) {
     Ref<autograd::OpNode> node = make_node(op.info, slots, &original);
     node->args.reserve(1 + sizeof...(A));

@@ -28,7 +28,8 @@ AutocastScope* AutocastScope::current() { return innermost_autocast; }
 AutocastScope::AutocastScope(const AutocastOptions& options)
     : options_(options), outer_autocast_(innermost_autocast) {
   const bool low = options.dtype == DType::BFloat16 || options.dtype == DType::Float16;
-  CLEW_CHECK(low || !options.enabled, ValueError, "autocast: expected dtype bfloat16 or float16, got ", options.dtype);
+  CLEW_CHECK(low || !options.enabled, ValueError, "autocast: expected dtype bfloat16 or float16, got ",
+             options.dtype);
   innermost_autocast = this;
 }
 
@@ -75,9 +76,14 @@ Value AutocastScope::call(const BoxedCall& call) {
   // An in-place op writes into the dtype that its tensor has.
   if (innermost_autocast != this || !options_.enabled || call.inplace) return call.proceed_nested();
   switch (call.op.autocast) {
-    case Autocast::None: return call.proceed_nested();
-    case Autocast::Low: cast_arguments(call.args, options_.dtype); break;
-    case Autocast::Float32: cast_arguments(call.args, DType::Float32); break;
+    case Autocast::None:
+      return call.proceed_nested();
+    case Autocast::Low:
+      cast_arguments(call.args, options_.dtype);
+      break;
+    case Autocast::Float32:
+      cast_arguments(call.args, DType::Float32);
+      break;
     case Autocast::Widest: {
       // Promotion of 0-dim tensors is weak already and stays with the op.
       std::optional<DType> widest;

@@ -63,7 +63,8 @@ void write_shapes(std::ostream& out, const std::vector<Shape>& shapes) {
 // Microseconds with the nanoseconds behind the point, whatever the stream's precision.
 void write_us(std::ostream& out, int64_t ns) {
   char text[32];
-  std::snprintf(text, sizeof text, "%lld.%03lld", static_cast<long long>(ns / 1000), static_cast<long long>(ns % 1000));
+  std::snprintf(text, sizeof text, "%lld.%03lld", static_cast<long long>(ns / 1000),
+                static_cast<long long>(ns % 1000));
   out << text;
 }
 
@@ -105,7 +106,8 @@ void Profiler::end(int32_t event) noexcept {
   const int64_t now = now_ns() - origin_ns_;
   // Ranges that Python left open inside of this one end with it.
   bool is_open = false;
-  for (int32_t i = open_; i >= 0 && !is_open; i = profile_.events[static_cast<size_t>(i)].parent) is_open = i == event;
+  for (int32_t i = open_; i >= 0 && !is_open; i = profile_.events[static_cast<size_t>(i)].parent)
+    is_open = i == event;
   while (is_open) {
     const int32_t index = open_;
     ProfileEvent& e = profile_.events[static_cast<size_t>(index)];
@@ -149,7 +151,8 @@ std::vector<ProfileRow> Profile::summary(bool by_shape) const {
   }
   std::vector<ProfileRow> out;
   for (auto& [key, row] : rows) out.push_back(std::move(row));
-  std::stable_sort(out.begin(), out.end(), [](const ProfileRow& a, const ProfileRow& b) { return a.self_ns > b.self_ns; });
+  std::stable_sort(out.begin(), out.end(),
+                   [](const ProfileRow& a, const ProfileRow& b) { return a.self_ns > b.self_ns; });
   return out;
 }
 
@@ -176,7 +179,8 @@ void Profile::write_chrome_trace(std::ostream& out) const {
 }
 
 RecordFunction::RecordFunction(const std::string& name) {
-  for (Profiler* p = innermost_profiler; p != nullptr; p = p->outer_profiler_) open_.emplace_back(p, p->begin(name, false));
+  for (Profiler* p = innermost_profiler; p != nullptr; p = p->outer_profiler_)
+    open_.emplace_back(p, p->begin(name, false));
 }
 
 RecordFunction::~RecordFunction() {

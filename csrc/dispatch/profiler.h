@@ -14,7 +14,7 @@ namespace clew {
 struct ProfileEvent {
   std::string name;  // of the op, with "_" behind it in place; or the label of a range
   bool is_op;
-  int32_t parent;  // index of the event around this one; -1 at the top
+  int32_t parent;                 // index of the event around this one; -1 at the top
   int64_t start_ns, duration_ns;  // start counts from the profiler's own
   int64_t inner_ns;               // spent in events directly inside
   std::vector<Shape> shapes;      // of the tensor arguments, if asked for

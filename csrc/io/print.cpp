@@ -14,9 +14,9 @@ namespace clew {
 namespace {
 
 constexpr int kPrecision = 4;
-constexpr int64_t kThreshold = 1000;   // tensors with more elements are summarised
-constexpr int64_t kEdgeItems = 3;      // shown at either end of a summarised dimension
-constexpr int64_t kMaxElements = 4096; // shown in all, however many dimensions there are
+constexpr int64_t kThreshold = 1000;    // tensors with more elements are summarised
+constexpr int64_t kEdgeItems = 3;       // shown at either end of a summarised dimension
+constexpr int64_t kMaxElements = 4096;  // shown in all, however many dimensions there are
 constexpr int kLineWidth = 80;
 
 /// Which indices of one dimension are shown: [0, head) and [size - tail, size), with "..." between.
@@ -134,7 +134,8 @@ Cells format_cells(const Tensor& t, const std::vector<Shown>& shown) {
 /// Writes the nested brackets. Depth is the rank, at most 64.
 class Writer {
  public:
-  Writer(std::string& out, const std::vector<Shown>& shown, const Cells& cells) : out_(out), shown_(shown), cells_(cells) {}
+  Writer(std::string& out, const std::vector<Shown>& shown, const Cells& cells)
+      : out_(out), shown_(shown), cells_(cells) {}
 
   void write(size_t dim, int indent) {
     if (dim == shown_.size()) {
@@ -143,8 +144,8 @@ class Writer {
       write_row(shown_[dim], indent);
     } else {
       const Shown& s = shown_[dim];
-      const std::string separator =
-          "," + std::string(shown_.size() - dim - 1, '\n') + std::string(static_cast<size_t>(indent) + 1, ' ');
+      const std::string separator = "," + std::string(shown_.size() - dim - 1, '\n') +
+                                    std::string(static_cast<size_t>(indent) + 1, ' ');
       out_ += '[';
       for (int64_t i = 0; i < s.count(); ++i) {
         if (i > 0) out_ += separator;

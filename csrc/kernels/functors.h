@@ -117,12 +117,12 @@ CLEW_FUNCTOR1(Square, {
     return x * x;
   }
 });
-// -1, 0 or 1; NaN gives NaN, zeros keep their sign.
+// -1, 0 or 1; NaN gives 0.
 CLEW_FUNCTOR1(Sign, {
   if constexpr (is_int<T>) {
     return static_cast<T>((x > 0) - (x < 0));
   } else {
-    const T s = x < 0 ? T(-1) : x;
+    const T s = x < 0 ? T(-1) : T(0);
     return x > 0 ? T(1) : s;
   }
 });
@@ -315,7 +315,7 @@ CLEW_FUNCTOR2(BitwiseXor, { return static_cast<T>(a ^ b); });
 
 CLEW_FUNCTOR2(TanhBackward, { return a * (T(1) - b * b); });                             // (g, y)
 CLEW_FUNCTOR2(SigmoidBackward, { return a * (b * (T(1) - b)); });                        // (g, y)
-CLEW_FUNCTOR2(ReluBackward, { return b > T(0) ? a : T(0); });                            // (g, y) or (g, x)
+CLEW_FUNCTOR2(ReluBackward, { return b <= T(0) ? T(0) : a; });  // (g, y) or (g, x); NaN passes g
 CLEW_FUNCTOR2P(LeakyReluBackward, { return b > T(0) ? a : a * static_cast<T>(p.p0); });  // (g, x)
 CLEW_FUNCTOR2(GeluErfBackward, { return a * (math::normal_cdf(b) + b * math::normal_pdf(b)); });  // (g, x)
 CLEW_FUNCTOR2(GeluTanhBackward, {                                                                 // (g, x)

@@ -113,7 +113,7 @@ Raises:
     ValueError: a negative size.
 Example:
     >>> clew.empty(2, 3).shape
-    (2, 3))",
+    clew.Size((2, 3)))",
     .meta = empty_meta,
     .kernel = &empty_kernel,
     .not_differentiable = kConstant,
@@ -302,7 +302,7 @@ Returns:
     Tensor of shape (*).
 Example:
     >>> clew.empty_like(clew.ones(2, 3)).shape
-    (2, 3))",
+    clew.Size((2, 3)))",
     .composite = [](const Tensor& input, const TensorOptions& o) { return empty(input.sizes(), like(input, o)); },
 }};
 Tensor empty_like(const Tensor& input, const TensorOptions& options) { return apply(empty_like_op, input, options); }
@@ -484,7 +484,7 @@ Tensor Tensor::to(std::optional<DType> dtype, std::optional<Device> device, bool
   if (target != this->device()) {
     CLEW_CHECK(!is_meta(), DeviceError, "to: expected a tensor with data, got one on the meta device (it has none to move)");
     CLEW_CHECK(target.type == DeviceType::Meta, DeviceError, "to: expected device cpu or meta, got ", target,
-               " (this build has no backend for it)");
+               " (this version has no CUDA backend library, so no driver or GPU was looked for; use device='cpu')");
     return ::clew::empty(sizes(), TensorOptions(dtype.value_or(this->dtype())).device(target));
   }
   if (dtype && *dtype != this->dtype()) return cast(*this, *dtype);

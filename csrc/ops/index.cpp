@@ -173,7 +173,9 @@ Tensor one_hot_composite(const Tensor& input, int64_t num_classes) {
   CLEW_CHECK(input.numel() > 0 || num_classes > 0, ValueError,
              "one_hot: expected num_classes for an empty input, got ", num_classes);
   CLEW_CHECK(num_classes != 0, ValueError, "one_hot: expected num_classes >= 1, or -1 to infer it, got 0");
-  if (input.numel() > 0) {
+  CLEW_CHECK(!input.is_meta() || num_classes > 0, DeviceError,
+             "one_hot: expected num_classes for an input on the meta device, got ", num_classes);
+  if (input.numel() > 0 && !input.is_meta()) {
     const int64_t low = min(input).item<int64_t>(), high = max(input).item<int64_t>();
     CLEW_CHECK(low >= 0, ValueError, "one_hot: expected classes >= 0, got ", low);
     if (num_classes == -1) num_classes = high + 1;
@@ -527,6 +529,7 @@ Raises:
 Example:
     >>> clew.nn.functional.one_hot(clew.tensor([1, 0])).tolist()
     [[0, 1], [1, 0]])",
+    .dtypes = dtype_set(DType::Int64),
     .composite = one_hot_composite,
 }};
 Tensor one_hot(const Tensor& input, int64_t num_classes) { return apply(one_hot_op, input, num_classes); }

@@ -175,6 +175,8 @@ Raises:
 Example:
     >>> clew.matmul(clew.ones(2, 3), clew.ones(3)).tolist()
     [3.0, 3.0])",
+    .dtypes = kNumeric,
+    .autocast = Autocast::Low,
     .composite = matmul_composite,
 }};
 Tensor matmul(const Tensor& input, const Tensor& other) { return apply(matmul_op, input, other); }

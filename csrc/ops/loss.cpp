@@ -42,8 +42,6 @@ static void check_class_target(const char* op, const Tensor& input, const Tensor
   }
 }
 
-static bool counts(std::string_view reduction) { return reduction == "mean"; }
-
 /// Per target: its class (0 where ignored), its weight (0 where ignored), and what the loss's gradient is
 /// multiplied with: the weight, divided by the sum of weights for the mean.
 struct ClassTargets {
@@ -56,7 +54,8 @@ struct ClassTargets {
     weight = valid.to(dtype);
     if (class_weight)
       weight = weight * index_select(class_weight->to(dtype), 0, index.reshape({-1})).reshape(index.sizes());
-    factor = counts(reduction) ? weight / sum(weight) : weight;
+    // Where everything is ignored the mean is NaN, its gradient still 0.
+    factor = reduction == "mean" ? masked_fill(weight / sum(weight), logical_not(valid), weak_scalar_tensor(0.0)) : weight;
   }
 };
 

@@ -149,7 +149,7 @@ CLEW_UNARY(relu, kNumeric, None, same_meta, None, kOutput,
            [](const Backward& ctx, const Tensor& g) -> GradList {
              const Tensor y = ctx.output();
              if (!is_grad_enabled()) return {pointwise_backward(g, y, "relu")};
-             return {where_or_zero(y > 0, g)};
+             return {where_or_zero(logical_not(y <= 0), g)};
            })
 CLEW_INPLACE_TWIN(relu)
 

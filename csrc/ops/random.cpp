@@ -137,7 +137,8 @@ Reference:
     Salmon, Moraes, Dror, Shaw. Parallel random numbers: as easy as 1, 2, 3. SC 2011.
 Example:
     >>> clew.rand(2, 3).shape
-    (2, 3))",
+    clew.Size((2, 3)))",
+    .dtypes = kFloating,
     .meta = rand_meta,
     .kernel = &rand_kernel,
     .not_differentiable = kConstant,
@@ -160,7 +161,8 @@ Returns:
     Tensor of shape `size`.
 Example:
     >>> clew.randn(2, 3).shape
-    (2, 3))",
+    clew.Size((2, 3)))",
+    .dtypes = kFloating,
     .meta = randn_meta,
     .kernel = &randn_kernel,
     .not_differentiable = kConstant,
@@ -259,7 +261,8 @@ Returns:
     Tensor of shape (*).
 Example:
     >>> clew.rand_like(clew.zeros(2)).shape
-    (2,))",
+    clew.Size((2,)))",
+    .dtypes = kFloating,
     .composite = [](const Tensor& input, const TensorOptions& o) { return rand(input.sizes(), std::nullopt, like(input, o)); },
 }};
 Tensor rand_like(const Tensor& input, const TensorOptions& options) { return apply(rand_like_op, input, options); }
@@ -276,7 +279,8 @@ Returns:
     Tensor of shape (*).
 Example:
     >>> clew.randn_like(clew.zeros(2)).shape
-    (2,))",
+    clew.Size((2,)))",
+    .dtypes = kFloating,
     .composite = [](const Tensor& input, const TensorOptions& o) { return randn(input.sizes(), std::nullopt, like(input, o)); },
 }};
 Tensor randn_like(const Tensor& input, const TensorOptions& options) { return apply(randn_like_op, input, options); }
@@ -406,6 +410,7 @@ Reference:
 Example:
     >>> clew.nn.functional.dropout(clew.ones(2), 1.0).tolist()
     [0.0, 0.0])",
+    .dtypes = kFloating,
     .composite = dropout_composite,
 }};
 Tensor dropout(const Tensor& input, double p, bool training) { return apply(dropout_op, input, p, training); }

@@ -26,9 +26,6 @@ int64_t reduced_count(IntArrayRef sizes, uint64_t mask) {
   for (size_t i = 0; i < sizes.size(); ++i) n *= (mask >> i) & 1 ? sizes[i] : 1;
   return n;
 }
-void check_floating(const char* op, DType t) {
-  CLEW_CHECK(is_floating(t), DTypeError, op, ": expected a floating dtype, got ", t, " (convert with .to(clew.float32))");
-}
 void check_not_empty(const char* op, const Tensor& input, uint64_t mask) {
   for (size_t i = 0; i < input.sizes().size(); ++i) {
     CLEW_CHECK(!((mask >> i) & 1) || input.sizes()[i] > 0, ValueError, op, ": expected at least one element to reduce, got input ",
@@ -82,18 +79,15 @@ TensorMeta argmin_meta(const Tensor& input, std::optional<int64_t> dim, bool kee
 }
 
 TensorMeta var_meta(const Tensor& input, Dims dim, double, bool keepdim) {
-  check_floating("var", input.dtype());
   return {reduced("var", input, dim, keepdim), input.dtype()};
 }
 TensorMeta std_meta(const Tensor& input, Dims dim, double, bool keepdim) {
-  check_floating("std", input.dtype());
   return {reduced("std", input, dim, keepdim), input.dtype()};
 }
 TensorMeta logsumexp_meta(const Tensor& input, IntArrayRef dim, bool keepdim) {
   return {reduced("logsumexp", input, dim, keepdim), input.dtype()};
 }
 TensorMeta norm_meta(const Tensor& input, double p, Dims dim, bool keepdim) {
-  check_floating("norm", input.dtype());
   CLEW_CHECK(!std::isnan(p), ValueError, "norm: expected a number p, got nan");
   const uint64_t mask = dim_mask("norm", dim, input.dim());
   if (std::isinf(p) || p < 0) check_not_empty("norm", input, mask);
@@ -121,7 +115,7 @@ GradList mean_grad(const Backward& ctx, const Tensor& g) {
   const IntArrayRef sizes = ctx.input_sizes(0);
   const Dims dim = ctx.arg<Dims>(1);
   const int64_t n = reduced_count(sizes, dim_mask("mean", dim, static_cast<int64_t>(sizes.size())));
-  return {expand(restored("mean", g, sizes, dim, ctx.arg<bool>(2)) / static_cast<double>(n), sizes)};
+  return {expand(restored("mean", g, sizes, dim, ctx.arg<bool>(2)) / static_cast<double>(std::max<int64_t>(n, 1)), sizes)};
 }
 
 /// d prod / dx_i = the product of all others: prod / x_i, but without dividing by zero.
@@ -518,6 +512,7 @@ Reference:
 Example:
     >>> clew.tensor([1.0, 3.0]).var().item()
     2.0)",
+    .dtypes = kFloating,
     .meta = var_meta,
     .kernel = &var_kernel,
     .saves = kSavesNothing.input(0),
@@ -543,6 +538,7 @@ Raises:
 Example:
     >>> clew.tensor([1.0, 1.0]).std().item()
     0.0)",
+    .dtypes = kFloating,
     .meta = std_meta,
     .kernel = &std_kernel,
     .saves = kSavesNothing.input(0).output(),
@@ -607,6 +603,7 @@ Raises:
 Example:
     >>> clew.tensor([3.0, 4.0]).norm().item()
     5.0)",
+    .dtypes = kFloating,
     .autocast = Autocast::Float32,
     .meta = norm_meta,
     .kernel = &norm_kernel,

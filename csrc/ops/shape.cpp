@@ -157,7 +157,6 @@ Geometry slice_view(const Tensor& input, int64_t dim, int64_t start, int64_t end
 
 Geometry diagonal_of(Geometry g, int64_t offset, int64_t dim1, int64_t dim2) {
   const auto rank = static_cast<int64_t>(g.sizes.size());
-  CLEW_CHECK(rank >= 2, ShapeError, "diagonal: expected at least 2 dimensions, got input ", g.sizes);
   const auto a = static_cast<size_t>(wrap_dim("diagonal", dim1, rank)), b = static_cast<size_t>(wrap_dim("diagonal", dim2, rank));
   CLEW_CHECK(a != b, ValueError, "diagonal: expected two different dims, got ", dim1, " and ", dim2);
   const int64_t rows = g.sizes[a], columns = g.sizes[b];
@@ -276,7 +275,10 @@ Tensor as_strided_scatter_composite(const Tensor& input, const Tensor& src, IntA
   CLEW_CHECK(src.sizes() == size, ShapeError, "as_strided_scatter: expected src of shape ", size, ", got ", src.sizes());
   // The place is counted in a contiguous copy of input that starts where input does.
   const int64_t offset = storage_offset.value_or(input.storage_offset()) - input.storage_offset();
+  CLEW_CHECK(offset >= 0, ValueError, "as_strided_scatter: expected storage_offset >= ", input.storage_offset(), ", got ",
+             storage_offset.value_or(0));
   const Tensor out = clone(input);
+  checked_strided("as_strided_scatter", out, size, stride, offset);
   copy_(as_strided(out, size, stride, offset), src);
   return out;
 }
@@ -423,12 +425,13 @@ Tensor repeat_composite(const Tensor& input, IntArrayRef repeats) {
   // Each repeated dimension gets a new one in front that is expanded: (n) -> (1, n) -> (r, n) -> (r * n).
   const size_t lead = repeats.size() - from.size();
   Shape split, expanded, result;
+  int64_t numel = 1;
   for (size_t i = 0; i < repeats.size(); ++i) {
     CLEW_CHECK(repeats[i] >= 0, ValueError, "repeat: expected numbers >= 0, got ", repeats);
     const int64_t n = i < lead ? 1 : from[i - lead];
     int64_t total;
-    CLEW_CHECK(!__builtin_mul_overflow(n, repeats[i], &total), ValueError,
-               "repeat: expected a size that fits in 64 bits, got repeats ", repeats, " of input ", from);
+    CLEW_CHECK(!__builtin_mul_overflow(n, repeats[i], &total) && !__builtin_mul_overflow(numel, std::max<int64_t>(total, 1), &numel),
+               ValueError, "repeat: expected a size that fits in 64 bits, got repeats ", repeats, " of input ", from);
     if (repeats[i] != 1) {
       split.push_back(1);
       expanded.push_back(repeats[i]);
@@ -576,7 +579,7 @@ Raises:
     IndexError: a dimension out of range.
 Example:
     >>> clew.zeros(2, 3, 4).flatten(1).shape
-    (2, 12))",
+    clew.Size((2, 12)))",
     .composite = flatten_composite,
 }};
 Tensor flatten(const Tensor& input, int64_t start_dim, int64_t end_dim) {
@@ -596,7 +599,7 @@ Raises:
     IndexError: a dimension out of range.
 Example:
     >>> clew.zeros(1, 2, 1).squeeze().shape
-    (2,))",
+    clew.Size((2,)))",
     .view = squeeze_view,
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList { return {reshape(g, ctx.input_sizes(0))}; },
 }};
@@ -615,7 +618,7 @@ Raises:
     IndexError: `dim` out of range.
 Example:
     >>> clew.zeros(2).unsqueeze(0).shape
-    (1, 2))",
+    clew.Size((1, 2)))",
     .view = unsqueeze_view,
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
       const int64_t dim = ctx.arg<int64_t>(1);
@@ -638,7 +641,7 @@ Raises:
     ValueError: a dim twice.
 Example:
     >>> clew.zeros(2, 3, 4).permute(2, 0, 1).shape
-    (4, 2, 3))",
+    clew.Size((4, 2, 3)))",
     .view = permute_view,
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
       const Shape order = permutation("permute", ctx.arg<IntArrayRef>(1), g.dim());
@@ -662,7 +665,7 @@ Raises:
     IndexError: a dimension out of range.
 Example:
     >>> clew.zeros(2, 3, 4).transpose(0, 2).shape
-    (4, 3, 2))",
+    clew.Size((4, 3, 2)))",
     .view = transpose_view,
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
       return {transpose(g, ctx.arg<int64_t>(1), ctx.arg<int64_t>(2))};
@@ -682,7 +685,7 @@ Raises:
     clew.ShapeError: more than 2 dimensions.
 Example:
     >>> clew.zeros(2, 3).t().shape
-    (3, 2))",
+    clew.Size((3, 2)))",
     .view = t_view,
     .grad = [](const Backward&, const Tensor& g) -> GradList { return {t(g)}; },
 }};
@@ -702,7 +705,7 @@ Raises:
     ValueError: a dim twice, or unequal numbers of dims.
 Example:
     >>> clew.zeros(2, 3, 4).movedim(0, 2).shape
-    (3, 4, 2))",
+    clew.Size((3, 4, 2)))",
     .composite = movedim_composite,
 }};
 Tensor movedim(const Tensor& input, IntArrayRef source, IntArrayRef destination) {
@@ -830,7 +833,7 @@ Args:
 Returns:
     View of `input`.
 Raises:
-    clew.ShapeError: fewer than two dimensions.
+    IndexError: a dimension out of range.
 Example:
     >>> clew.arange(4).view(2, 2).diagonal().tolist()
     [0, 3])",

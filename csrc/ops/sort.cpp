@@ -72,8 +72,10 @@ Raises:
 Example:
     >>> clew.tensor([3, 1, 2]).argsort().tolist()
     [1, 2, 0])",
-    .composite = [](const Tensor& input, int64_t dim, bool descending,
-                    bool stable) { return std::get<1>(sort(input, dim, descending, stable)); },
+    .composite = [](const Tensor& input, int64_t dim, bool descending, bool stable) {
+      wrap_dim("argsort", dim, input.dim());
+      return std::get<1>(sort(input, dim, descending, stable));
+    },
 }};
 Tensor argsort(const Tensor& input, int64_t dim, bool descending, bool stable) {
   return apply(argsort_op, input, dim, descending, stable);

@@ -606,6 +606,7 @@ def close(a, b, tolerance=1e-5):
     np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize("name", LAYERS)
 def test_layer_against_torch(name):
     torch = pytest.importorskip("torch")

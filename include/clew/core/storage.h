@@ -22,7 +22,14 @@ class Storage {
   size_t nbytes() const { return nbytes_; }
   Device device() const { return device_; }
   uint32_t version() const { return version_.load(std::memory_order_relaxed); }
-  void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
+  /// Notes an in-place write; `writer` is the op's name, of static duration, for messages.
+  void bump_version(const char* writer = nullptr) {
+    version_.fetch_add(1, std::memory_order_relaxed);
+    set_last_writer(writer);
+  }
+  void set_last_writer(const char* writer) { last_writer_.store(writer, std::memory_order_relaxed); }
+  /// The op that wrote last in place; null when unknown.
+  const char* last_writer() const { return last_writer_.load(std::memory_order_relaxed); }
   bool unique() const { return refs_.load(std::memory_order_acquire) == 1; }
 
   void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
@@ -45,6 +52,7 @@ class Storage {
   size_t nbytes_ = 0;
   Device device_;
   std::function<void()>* deleter_ = nullptr;
+  std::atomic<const char*> last_writer_{nullptr};
 };
 
 /// Counted pointer to a T with retain() and release().

@@ -37,7 +37,10 @@ def numpy_conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1
     x = np.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
     y = np.zeros((n, o, oh, ow))
     for g, i, j in itertools.product(range(groups), range(kh), range(kw)):
-        rows, columns = slice(i * dh, i * dh + sh * (oh - 1) + 1, sh), slice(j * dw, j * dw + sw * (ow - 1) + 1, sw)
+        rows, columns = (
+            slice(i * dh, i * dh + sh * (oh - 1) + 1, sh),
+            slice(j * dw, j * dw + sw * (ow - 1) + 1, sw),
+        )
         part = x[:, g * cg : (g + 1) * cg, rows, columns]
         of = slice(g * (o // groups), (g + 1) * (o // groups))
         y[:, of] += np.einsum("nchw,oc->nohw", part, weight[of, :, i, j])
@@ -55,11 +58,15 @@ def linear_transpose(f, shape, g):
 
 
 def numpy_input_grad(g, weight, input_size, stride, padding, dilation, groups):
-    return linear_transpose(lambda x: numpy_conv2d(x, weight, None, stride, padding, dilation, groups), input_size, g)
+    return linear_transpose(
+        lambda x: numpy_conv2d(x, weight, None, stride, padding, dilation, groups), input_size, g
+    )
 
 
 def numpy_weight_grad(g, x, weight_size, stride, padding, dilation, groups):
-    return linear_transpose(lambda w: numpy_conv2d(x, w, None, stride, padding, dilation, groups), weight_size, g)
+    return linear_transpose(
+        lambda w: numpy_conv2d(x, w, None, stride, padding, dilation, groups), weight_size, g
+    )
 
 
 @samples("conv2d", ref=numpy_conv2d, wide=True)
@@ -71,18 +78,43 @@ def _(make):
     yield (make(1, 1, 5, 5), make(1, 1, 2, 2)), {"dilation": 2, "stride": (1, 2), "padding": (1, 0)}
     yield (make(2, 3, 3), make(2, 2, 1, 1), make(2)), {}
     yield (make(2, 3, 2, 2), make(2, 3, 1, 1), make(2)), {}
-    yield (make(3, 3, 2, 1).transpose(0, 3), make(2, 2, 2, 2).transpose(0, 1), make(4)[::2]), {}
+    yield (make(3, 2, 3, 1).transpose(0, 3), make(2, 2, 2, 2).transpose(0, 1), make(4)[::2]), {}
     yield (make(0, 2, 3, 3), make(2, 2, 2, 2), make(2)), {}
     yield plain((make(2, 3, 9, 8, low=-1, high=1), make(5, 3, 3, 3, low=-1, high=1), make(5)), {"padding": 1})
-    yield error((make(1, 3, 4, 4), make(2, 2, 2, 2)), {}, clew.ShapeError, "conv2d: expected input with 2 * 1 channels")
-    yield error((make(1, 2, 2, 2), make(2, 2, 3, 3)), {}, clew.ShapeError, "conv2d: expected input at least as large")
-    yield error((make(4, 4), make(2, 2, 3, 3)), {}, clew.ShapeError, "conv2d: expected input of shape (N, C, H, W)")
-    yield error((make(1, 2, 4, 4), make(2, 2, 3, 3), make(3)), {}, clew.ShapeError, "conv2d: expected bias of shape (2,)")
-    yield error((make(1, 2, 4, 4), make(2, 2, 3, 3)), {"stride": 0}, ValueError, "conv2d: expected stride in [1,")
-    yield error((make(1, 2, 4, 4), make(2, 2, 3, 3)), {"padding": -1}, ValueError, "conv2d: expected padding in [0,")
-    yield error((make(1, 2, 4, 4), make(3, 1, 3, 3)), {"groups": 2}, ValueError, "conv2d: expected groups > 0 that divides")
+    yield error(
+        (make(1, 3, 4, 4), make(2, 2, 2, 2)),
+        {},
+        clew.ShapeError,
+        "conv2d: expected input with 2 * 1 channels",
+    )
+    yield error(
+        (make(1, 2, 2, 2), make(2, 2, 3, 3)), {}, clew.ShapeError, "conv2d: expected input at least as large"
+    )
+    yield error(
+        (make(4, 4), make(2, 2, 3, 3)), {}, clew.ShapeError, "conv2d: expected input of shape (N, C, H, W)"
+    )
+    yield error(
+        (make(1, 2, 4, 4), make(2, 2, 3, 3), make(3)),
+        {},
+        clew.ShapeError,
+        "conv2d: expected bias of shape (2,)",
+    )
+    yield error(
+        (make(1, 2, 4, 4), make(2, 2, 3, 3)), {"stride": 0}, ValueError, "conv2d: expected stride in [1,"
+    )
+    yield error(
+        (make(1, 2, 4, 4), make(2, 2, 3, 3)), {"padding": -1}, ValueError, "conv2d: expected padding in [0,"
+    )
+    yield error(
+        (make(1, 2, 4, 4), make(3, 1, 3, 3)),
+        {"groups": 2},
+        ValueError,
+        "conv2d: expected groups > 0 that divides",
+    )
     other = make(2, 2, 3, 3, dtype="float64" if make.name == "float32" else "float32")
-    yield error((make(1, 2, 4, 4), other), {}, clew.DTypeError, "conv2d: expected input and weight of one dtype")
+    yield error(
+        (make(1, 2, 4, 4), other), {}, clew.DTypeError, "conv2d: expected input and weight of one dtype"
+    )
 
 
 PARAMETERS = [(1, 0, 1, 1), (2, 1, 1, 1), (1, 1, 2, 1), (1, 0, 1, 2)]
@@ -92,7 +124,9 @@ def conv_grads(make):
     """(input, weight, output gradient, parameters)"""
     for stride, padding, dilation, groups in PARAMETERS:
         x, w = make(1, 2, 4, 4), make(2, 2 // groups, 2, 2)
-        y = numpy_conv2d(np.zeros(tuple(x.shape)), np.zeros(tuple(w.shape)), None, stride, padding, dilation, groups)
+        y = numpy_conv2d(
+            np.zeros(tuple(x.shape)), np.zeros(tuple(w.shape)), None, stride, padding, dilation, groups
+        )
         yield x, w, make(*y.shape), (stride, padding, dilation, groups)
 
 
@@ -104,7 +138,10 @@ def _(make):
     yield (make(0, 2, 2, 2), make(2, 2, 2, 2), (0, 2, 3, 3), 1, 0, 1, 1), {}
     yield (make(2, 2, 2, 1).transpose(0, 3), make(2, 2, 2, 2).transpose(0, 1), (1, 2, 3, 3), 1, 0, 1, 1), {}
     yield error(
-        (make(1, 2, 3, 2), make(2, 2, 2, 2), (1, 2, 3, 3), 1, 0, 1, 1), {}, clew.ShapeError, "conv2d_input_grad: expected"
+        (make(1, 2, 3, 2), make(2, 2, 2, 2), (1, 2, 3, 3), 1, 0, 1, 1),
+        {},
+        clew.ShapeError,
+        "conv2d_input_grad: expected",
     )
 
 
@@ -115,7 +152,10 @@ def _(make):
     yield (make(2, 2, 2), make(2, 3, 3), (2, 2, 2, 2), 1, 0, 1, 1), {}
     yield (make(0, 2, 2, 2), make(0, 2, 3, 3), (2, 2, 2, 2), 1, 0, 1, 1), {}
     yield error(
-        (make(1, 2, 3, 2), make(1, 2, 3, 3), (2, 2, 2, 2), 1, 0, 1, 1), {}, clew.ShapeError, "conv2d_weight_grad: expected"
+        (make(1, 2, 3, 2), make(1, 2, 3, 3), (2, 2, 2, 2), 1, 0, 1, 1),
+        {},
+        clew.ShapeError,
+        "conv2d_weight_grad: expected",
     )
 
 
@@ -123,7 +163,7 @@ def _(make):
 
 
 def windows(size, kernel, stride, padding, dilation, ceil_mode):
-    """For each output position the positions of its window, and how far the window reaches into the padding."""
+    """For each output position the positions in its window, and the window's size with padding."""
     extent = dilation * (kernel - 1) + 1
     room = size + 2 * padding - extent
     n = (-(-room // stride) if ceil_mode else room // stride) + 1
@@ -168,15 +208,21 @@ def max_pooling(name):
             x = make(1, 1, 2, 4)
             x[0, 0, 0, 1] = float("nan")
             yield plain((x, 2))
-        yield error((make(1, 1, 2, 2), 3), {}, clew.ShapeError, "max_pool2d: expected input at least as large")
-        yield error((make(1, 1, 4, 4), 2), {"padding": 2}, ValueError, "max_pool2d: expected padding of at most half")
+        yield error(
+            (make(1, 1, 2, 2), 3), {}, clew.ShapeError, "max_pool2d: expected input at least as large"
+        )
+        yield error(
+            (make(1, 1, 4, 4), 2), {"padding": 2}, ValueError, "max_pool2d: expected padding of at most half"
+        )
         yield error((make(4, 4), 2), {}, clew.ShapeError, "max_pool2d: expected input of shape (N, C, H, W)")
         yield error((make(1, 1, 4, 4), 0), {}, ValueError, "max_pool2d: expected kernel_size in [1,")
 
     return generate
 
 
-samples("max_pool2d", ref=lambda *a, **k: numpy_max_pool2d_with_indices(*a, **k)[0])(max_pooling("max_pool2d"))
+samples("max_pool2d", ref=lambda *a, **k: numpy_max_pool2d_with_indices(*a, **k)[0])(
+    max_pooling("max_pool2d")
+)
 # PyTorch picks the last of equal values, which integers have.
 samples("max_pool2d_with_indices", ref=numpy_max_pool2d_with_indices, torch=False)(
     max_pooling("max_pool2d_with_indices")
@@ -198,9 +244,17 @@ def _(make):
     yield (make(2, 2, 2), make.index(2, 2, 2, high=9), (2, 3, 3)), {}
     yield (make(2, 2, 2, 1).transpose(0, 3), make.index(1, 2, 2, 2, high=12), (1, 2, 3, 4)), {}
     yield error(
-        (make(1, 1, 1), make.tensor([[[4]]], dtype="int64"), (1, 2, 2)), {}, IndexError, "max_pool2d_grad: expected"
+        (make(1, 1, 1), make.tensor([[[4]]], dtype="int64"), (1, 2, 2)),
+        {},
+        IndexError,
+        "max_pool2d_grad: expected",
     )
-    yield error((make(1, 1, 2), make.index(1, 1, 1, high=4), (1, 2, 2)), {}, clew.ShapeError, "max_pool2d_grad: expected")
+    yield error(
+        (make(1, 1, 2), make.index(1, 1, 1, high=4), (1, 2, 2)),
+        {},
+        clew.ShapeError,
+        "max_pool2d_grad: expected",
+    )
 
 
 @batched
@@ -228,12 +282,16 @@ def _(make):
     yield (make(4, 4, 2, 1).transpose(0, 3), 2), {}
     yield (make(0, 2, 4, 4), 2), {}
     yield error((make(1, 1, 2, 2), 3), {}, clew.ShapeError, "avg_pool2d: expected input at least as large")
-    yield error((make(1, 1, 4, 4), 2), {"padding": 2}, ValueError, "avg_pool2d: expected padding of at most half")
+    yield error(
+        (make(1, 1, 4, 4), 2), {"padding": 2}, ValueError, "avg_pool2d: expected padding of at most half"
+    )
 
 
 def numpy_avg_pool2d_grad(g, input_size, kernel_size, stride, padding, ceil_mode, count_include_pad):
     return linear_transpose(
-        lambda x: numpy_avg_pool2d(x, kernel_size, stride, padding, ceil_mode, count_include_pad), input_size, g
+        lambda x: numpy_avg_pool2d(x, kernel_size, stride, padding, ceil_mode, count_include_pad),
+        input_size,
+        g,
     )
 
 
@@ -243,7 +301,9 @@ def _(make):
     yield (make(1, 1, 3, 2), (1, 1, 5, 4), 3, 2, 1, False, False), {}
     yield (make(1, 3, 3), (1, 5, 5), 2, (), 0, True, True), {}
     yield (make(2, 2, 2, 1).transpose(0, 3), (1, 2, 4, 4), 2, (), 0, False, True), {}
-    yield error((make(1, 2, 2), (1, 2, 2), 2, (), 0, False, True), {}, clew.ShapeError, "avg_pool2d_grad: expected")
+    yield error(
+        (make(1, 2, 2), (1, 2, 2), 2, (), 0, False, True), {}, clew.ShapeError, "avg_pool2d_grad: expected"
+    )
 
 
 @batched
@@ -265,7 +325,9 @@ def _(make):
     yield (make(1, 1, 2, 2), 3), {}
     yield (make(4, 4, 2, 1).transpose(0, 3), 2), {}
     yield (make(0, 2, 4, 4), 2), {}
-    yield error((make(4, 4), 2), {}, clew.ShapeError, "adaptive_avg_pool2d: expected input of shape (N, C, H, W)")
+    yield error(
+        (make(4, 4), 2), {}, clew.ShapeError, "adaptive_avg_pool2d: expected input of shape (N, C, H, W)"
+    )
     yield error((make(1, 4, 4), -1), {}, ValueError, "adaptive_avg_pool2d: expected output_size in [0,")
 
 

@@ -65,15 +65,14 @@ class Maker:
         name = dtype or self.name
         n = int(np.prod(shape, dtype=np.int64))
         if name in FLOATING:
-            # One value out of each of n equal pieces: no ties, so that finite differences stay clear of kinks.
+            # One value out of each of n equal pieces: no ties, which finite differences cannot stand.
             steps = (self.random.permutation(n) + self.random.uniform(0.2, 0.8, n)) / max(n, 1)
             values = low + (high - low) * steps
         elif name == "bool":
             values = self.random.randint(0, 2, n).astype(bool)
         else:
-            values = self.random.randint(
-                max(low, 0) if name == "uint8" else int(np.ceil(low)), int(high) + 1, n
-            )
+            first = max(int(np.ceil(low)), 0 if name == "uint8" else int(np.ceil(low)))
+            values = self.random.randint(first, max(int(high), first) + 1, n)
         return self.tensor(values.reshape(shape), dtype=name)
 
     def index(self, *shape: int, high: int) -> Any:
@@ -99,6 +98,7 @@ class Sample:
     args: tuple
     kwargs: dict
     grad: bool = True
+    differences: bool = True  # finite differences mean something
     meta: bool = True
     strides: bool = True
     inplace: bool = True

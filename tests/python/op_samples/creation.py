@@ -43,7 +43,11 @@ def check_shape(result, size, **_):
 samples("empty", check=check_shape, creation=True)(sized())
 
 
-@samples("full", ref=lambda size, fill_value, dtype=None: np.full(size, fill_value, numpy_dtype(dtype)), creation=True)
+@samples(
+    "full",
+    ref=lambda size, fill_value, dtype=None: np.full(size, fill_value, numpy_dtype(dtype)),
+    creation=True,
+)
 def _(make):
     for shape in SHAPES:
         yield (shape, 1), {"dtype": make.dtype}
@@ -159,10 +163,12 @@ def numpy_cast(x, dtype):
 def _(make):
     for target in ALL:
         low = 0 if target == "uint8" else -3
-        yield case((make(3, 5, low=low), getattr(clew, target)))
-        yield case((make(5, 3, low=low).transpose(0, 1), getattr(clew, target)))
-    yield (make(), clew.float32), {}
-    yield (make(0, 3), clew.float32), {}
+        # Rounding hides a finite difference.
+        exact = target == make.name
+        yield case((make(3, 5, low=low), getattr(clew, target)), differences=exact)
+        yield case((make(5, 3, low=low).transpose(0, 1), getattr(clew, target)), differences=exact)
+    yield (make(), clew.float64), {}
+    yield (make(0, 3), clew.float64), {}
     yield plain((make(131, low=0), clew.int64))
 
 
@@ -178,9 +184,9 @@ def _(make):
     yield (make(3, 4), make(3, 8)[:, ::2]), {}
     yield (make(), make()), {}
     yield (make(0, 3), make(3)), {}
-    yield (make(1, 2, 1, 2, 1, 2, 1), make(2)), {}
+    yield (make(1, 2, 1, 2, 1, 2, 1), make(2, 1)), {}
     if make.floating:
-        yield (make(3, 4), make(3, 4, dtype="float32")), {}
+        yield case((make(3, 4), make(3, 4, dtype="float32")), differences=False)
     yield error((make(3), make(4)), {}, clew.ShapeError, "copy_: expected src of a shape that broadcasts")
     yield error((make(3), make(2, 3)), {}, clew.ShapeError, "copy_: expected src of a shape that broadcasts")
 

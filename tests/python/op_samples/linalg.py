@@ -24,7 +24,12 @@ def _(make):
     yield plain((make(17, 33, low=-1, high=1), make(33, 9, low=-1, high=1)))
     yield error((make(3, 4), make(3, 4)), {}, clew.ShapeError, "mm: expected")
     yield error((make(3), make(3, 4)), {}, clew.ShapeError, "mm: expected")
-    yield error((make(3, 4), make(4, 2, dtype="float64" if make.name == "float32" else "float32")), {}, clew.DTypeError, "mm: expected")
+    yield error(
+        (make(3, 4), make(4, 2, dtype="float64" if make.name == "float32" else "float32")),
+        {},
+        clew.DTypeError,
+        "mm: expected",
+    )
 
 
 @samples("bmm", ref=np.matmul, wide=True)

@@ -63,10 +63,24 @@ def _(make):
     yield (make(0, 4), make.index(0, high=4)), {"reduction": "none"}
     yield (make(3, 4), make.tensor([1, 0, 3], dtype="int64")), {"ignore_index": 0}
     yield error((make(3, 4), make.tensor([0, 1, 4], dtype="int64")), {}, IndexError, "nll_loss: expected")
-    yield error((make(3, 4), make.index(2, high=4)), {}, clew.ShapeError, "nll_loss: expected target of shape")
-    yield error((make(3, 4), make.index(3, high=4)), {"reduction": "max"}, ValueError, "nll_loss: expected reduction")
-    yield error((make(3, 4), make.index(3, high=4), make(3)), {}, clew.ShapeError, "nll_loss: expected weight of shape")
-    yield error((make(3, 4), make(3, dtype="float32")), {}, clew.DTypeError, "nll_loss: expected target of dtype int64")
+    yield error(
+        (make(3, 4), make.index(2, high=4)), {}, clew.ShapeError, "nll_loss: expected target of shape"
+    )
+    yield error(
+        (make(3, 4), make.index(3, high=4)), {"reduction": "max"}, ValueError, "nll_loss: expected reduction"
+    )
+    yield error(
+        (make(3, 4), make.index(3, high=4), make(3)),
+        {},
+        clew.ShapeError,
+        "nll_loss: expected weight of shape",
+    )
+    yield error(
+        (make(3, 4), make(3, dtype="float32")),
+        {},
+        clew.DTypeError,
+        "nll_loss: expected target of dtype int64",
+    )
 
 
 @samples("cross_entropy", ref=numpy_cross_entropy, wide=True, frozen=(2, "weight"))
@@ -77,19 +91,36 @@ def _(make):
         yield (make(3, 4), make.tensor([1, -100, 3], dtype="int64")), {"reduction": reduction}
         yield (make(3, 4), make.index(3, high=4)), {"reduction": reduction, "label_smoothing": 0.1}
         yield (make(3, 4), make(3, 4, low=0, high=1)), {"reduction": reduction, "label_smoothing": 0.1}
-    yield (make(3, 4), make.tensor([1, -100, 3], dtype="int64"), make(4, low=0.5, high=2)), {"label_smoothing": 0.2}
+    yield (
+        (make(3, 4), make.tensor([1, -100, 3], dtype="int64"), make(4, low=0.5, high=2)),
+        {"label_smoothing": 0.2},
+    )
     yield (make(3, 4), make(3, 4, low=0, high=1), make(4, low=0.5, high=2)), {}
     yield (make(2, 3, 2), make.index(2, 2, high=3)), {}
     yield (make(4), make.tensor(2, dtype="int64")), {}
     yield (make(4, 3).transpose(0, 1), make.index(6, high=4)[::2]), {}
     yield (make(0, 4), make.index(0, high=4)), {"reduction": "sum"}
     yield case((make(5, 40), make.index(5, high=40)), grad=False)
-    yield error((make(3, 4), make.tensor([0, 1, 4], dtype="int64")), {}, IndexError, "cross_entropy: expected")
-    yield error((make(3, 4), make.tensor([0, 1, -1], dtype="int64")), {}, IndexError, "cross_entropy: expected")
-    yield error((make(3, 4), make.index(2, high=4)), {}, clew.ShapeError, "cross_entropy: expected target of shape")
-    yield error((make(3, 4), make.index(3, high=4)), {"reduction": "max"}, ValueError, "cross_entropy: expected reduction")
     yield error(
-        (make(3, 4), make.index(3, high=4)), {"label_smoothing": 1.5}, ValueError, "cross_entropy: expected label_smoothing"
+        (make(3, 4), make.tensor([0, 1, 4], dtype="int64")), {}, IndexError, "cross_entropy: expected"
+    )
+    yield error(
+        (make(3, 4), make.tensor([0, 1, -1], dtype="int64")), {}, IndexError, "cross_entropy: expected"
+    )
+    yield error(
+        (make(3, 4), make.index(2, high=4)), {}, clew.ShapeError, "cross_entropy: expected target of shape"
+    )
+    yield error(
+        (make(3, 4), make.index(3, high=4)),
+        {"reduction": "max"},
+        ValueError,
+        "cross_entropy: expected reduction",
+    )
+    yield error(
+        (make(3, 4), make.index(3, high=4)),
+        {"label_smoothing": 1.5},
+        ValueError,
+        "cross_entropy: expected label_smoothing",
     )
 
 
@@ -103,10 +134,23 @@ def numpy_rows(x, target, weight, ignore_index, reduction):
 def _(make):
     for reduction in ("mean", "sum", "none"):
         yield (make(3, 4), make.index(3, high=4), None, -100, reduction), {}
-        yield (make(3, 4), make.tensor([1, -100, 3], dtype="int64"), make(4, low=0.5, high=2), -100, reduction), {}
+        yield (
+            (make(3, 4), make.tensor([1, -100, 3], dtype="int64"), make(4, low=0.5, high=2), -100, reduction),
+            {},
+        )
     yield (make(4, 3).transpose(0, 1), make.index(6, high=4)[::2], None, -100, "mean"), {}
-    yield error((make(4), make.tensor(1, dtype="int64"), None, -100, "mean"), {}, clew.ShapeError, "cross_entropy: expected")
-    yield error((make(2, 4), make.tensor([0, 9], dtype="int64"), None, -100, "mean"), {}, IndexError, "cross_entropy: expected")
+    yield error(
+        (make(4), make.tensor(1, dtype="int64"), None, -100, "mean"),
+        {},
+        clew.ShapeError,
+        "cross_entropy: expected",
+    )
+    yield error(
+        (make(2, 4), make.tensor([0, 9], dtype="int64"), None, -100, "mean"),
+        {},
+        IndexError,
+        "cross_entropy: expected",
+    )
 
 
 def numpy_rows_grad(g, x, target, weight, lse, ignore_index, reduction):
@@ -130,7 +174,12 @@ def _(make):
         yield (make(), x, target, w, lse, -100, "mean"), {}
         yield (make(), x, target, w, lse, -100, "sum"), {}
         yield (make(3), x, target, w, lse, -100, "none"), {}
-    yield error((make(2), x, target, None, lse, -100, "none"), {}, clew.ShapeError, "cross_entropy_rows_grad: expected")
+    yield error(
+        (make(2), x, target, None, lse, -100, "none"),
+        {},
+        clew.ShapeError,
+        "cross_entropy_rows_grad: expected",
+    )
 
 
 def differences(name):
@@ -147,8 +196,12 @@ def differences(name):
     return generate
 
 
-samples("mse_loss", ref=lambda x, t, reduction="mean": reduced(np.square(x - t), reduction), wide=True)(differences("mse_loss"))
-samples("l1_loss", ref=lambda x, t, reduction="mean": reduced(np.abs(x - t), reduction), wide=True)(differences("l1_loss"))
+samples("mse_loss", ref=lambda x, t, reduction="mean": reduced(np.square(x - t), reduction), wide=True)(
+    differences("mse_loss")
+)
+samples("l1_loss", ref=lambda x, t, reduction="mean": reduced(np.abs(x - t), reduction), wide=True)(
+    differences("l1_loss")
+)
 
 
 def numpy_bce_with_logits(x, target, weight=None, pos_weight=None, reduction="mean"):
@@ -165,10 +218,20 @@ def _(make):
     for reduction in ("mean", "sum", "none"):
         yield (make(3, 4), target(3, 4)), {"reduction": reduction}
     yield (make(3, 4), target(3, 4)), {"weight": make(4, low=0.5, high=2)}
-    yield (make(3, 4), target(3, 4)), {"pos_weight": make(4, low=0.5, high=2), "weight": make(3, 1, low=0.5, high=2)}
+    yield (
+        (make(3, 4), target(3, 4)),
+        {"pos_weight": make(4, low=0.5, high=2), "weight": make(3, 1, low=0.5, high=2)},
+    )
     yield (make(4, 3).transpose(0, 1), target(3, 8)[:, ::2]), {}
     yield (make(), target()), {}
     yield (make(0, 3), target(0, 3)), {"reduction": "sum"}
     yield case((make(4, low=-80, high=80), target(4)), grad=False)
-    yield error((make(3), target(4)), {}, clew.ShapeError, "binary_cross_entropy_with_logits: expected target")
-    yield error((make(3), target(3)), {"reduction": "max"}, ValueError, "binary_cross_entropy_with_logits: expected reduction")
+    yield error(
+        (make(3), target(4)), {}, clew.ShapeError, "binary_cross_entropy_with_logits: expected target"
+    )
+    yield error(
+        (make(3), target(3)),
+        {"reduction": "max"},
+        ValueError,
+        "binary_cross_entropy_with_logits: expected reduction",
+    )

@@ -42,20 +42,32 @@ def softmaxes(name):
         yield plain(make(37, 19), {"dim": 0})
         # Shifted by the maximum, so that nothing overflows.
         yield plain(make.tensor([[1000.0, 1000.0, 0.0], [-1000.0, -1000.0, 0.0]]), {"dim": 1})
-        yield plain(make.tensor([[0.0, -INF, 1.0]]), {"dim": 1})
+        if make.floating:
+            yield plain(make.tensor([[0.0, -INF, 1.0]]), {"dim": 1})
         yield case(make(3, 4, dtype="int64"), {"dim": 1, "dtype": make.dtype})
         yield make(3, 4), {"dim": 1, "dtype": clew.float64}
         yield error(make(3), {"dim": 2}, IndexError, f"{name}: expected dim in [-1, 0], got 2")
-        yield error(make(3, dtype="int64"), {"dim": 0}, clew.DTypeError, f"{name}: expected a floating dtype, got int64")
+        yield error(
+            make(3, dtype="int64"),
+            {"dim": 0},
+            clew.DTypeError,
+            f"{name}: expected a floating dtype, got int64",
+        )
 
     return generate
 
 
-samples("softmax", ref=numpy_softmax, undeclared=False, skip_dtypes=("bool", "uint8", "int8", "int16", "int32", "int64"))(
-    softmaxes("softmax")
-)
 samples(
-    "log_softmax", ref=numpy_log_softmax, undeclared=False, skip_dtypes=("bool", "uint8", "int8", "int16", "int32", "int64")
+    "softmax",
+    ref=numpy_softmax,
+    undeclared=False,
+    skip_dtypes=("bool", "uint8", "int8", "int16", "int32", "int64"),
+)(softmaxes("softmax"))
+samples(
+    "log_softmax",
+    ref=numpy_log_softmax,
+    undeclared=False,
+    skip_dtypes=("bool", "uint8", "int8", "int16", "int32", "int64"),
 )(softmaxes("log_softmax"))
 
 
@@ -67,7 +79,9 @@ def softmax_grads(name):
         yield (make(), make(low=0.1, high=0.4)), {"dim": 0}
         yield (make(0, 3), make(0, 3)), {"dim": 1}
         yield plain((make(3, 300), make(3, 300, low=0, high=0.01)), {"dim": 1})
-        yield error((make(3, 4), make(3, 5)), {"dim": 1}, clew.ShapeError, f"{name}: expected grad_output of shape")
+        yield error(
+            (make(3, 4), make(3, 5)), {"dim": 1}, clew.ShapeError, f"{name}: expected grad_output of shape"
+        )
         yield error((make(3), make(3)), {"dim": 1}, IndexError, f"{name}: expected dim in [-1, 0], got 1")
 
     return generate
@@ -114,7 +128,9 @@ def _(make):
     yield (make(1, 2, 1, 2, 1, 1, 3), (3,), make(3), make(3)), {}
     yield plain((make(3, 300), (300,), make(300), make(300)))
     yield error((make(3, 5), (4,)), {}, clew.ShapeError, "layer_norm: expected input whose last sizes are")
-    yield error((make(3, 5), ()), {}, ValueError, "layer_norm: expected normalized_shape with at least one size")
+    yield error(
+        (make(3, 5), ()), {}, ValueError, "layer_norm: expected normalized_shape with at least one size"
+    )
     yield error((make(3, 5), (5,), make(4)), {}, clew.ShapeError, "layer_norm: expected weight of shape")
 
 
@@ -125,8 +141,12 @@ def _(make):
     yield (make(2, 3, 2), 2, make(3, 2), make(3, 2), 1e-5), {}
     yield (make(5, 3).transpose(0, 1), 1, make(10)[::2], make(5), 1e-5), {}
     yield (make(0, 5), 1, make(5), make(5), 1e-5), {}
-    yield error((make(3, 5), 3, None, None, 1e-5), {}, ValueError, "layer_norm: expected to normalize between 1 and 2")
-    yield error((make(3, 5), 1, None, make(3), 1e-5), {}, clew.ShapeError, "layer_norm: expected bias of shape")
+    yield error(
+        (make(3, 5), 3, None, None, 1e-5), {}, ValueError, "layer_norm: expected to normalize between 1 and 2"
+    )
+    yield error(
+        (make(3, 5), 1, None, make(3), 1e-5), {}, clew.ShapeError, "layer_norm: expected bias of shape"
+    )
 
 
 def numpy_norm_grad(g, x, mean, rstd, weight, axis, rows, channel):
@@ -155,7 +175,9 @@ def _(make):
     x = make(2, 3, 4)
     _, mean, rstd = clew.ops.layer_norm_stats(x, 2, None, None, 1e-5)
     yield (make(2, 3, 4), x, mean, rstd, make(3, 4), 2, True, True), {}
-    yield error((make(2, 3), x, mean, rstd, None, 2, True, True), {}, clew.ShapeError, "layer_norm_grad: expected")
+    yield error(
+        (make(2, 3), x, mean, rstd, None, 2, True, True), {}, clew.ShapeError, "layer_norm_grad: expected"
+    )
 
 
 # --- batch normalization ---------------------------------------------------------------------------
@@ -173,7 +195,9 @@ def numpy_batch_norm_stats(x, weight, bias, eps):
     return y if bias is None else y + per_channel(bias, x), mean, var
 
 
-def numpy_batch_norm(x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
+def numpy_batch_norm(
+    x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
+):
     if training:
         return numpy_batch_norm_stats(x, weight, bias, eps)[0]
     y = (x - per_channel(running_mean, x)) / np.sqrt(per_channel(running_var, x) + eps)
@@ -194,9 +218,16 @@ def _(make):
     yield (make(3, 4).transpose(0, 1), mean, var, None, make(3)), {}
     yield (make(0, 3), mean, var), {}
     yield (make(2, 2, 1, 1, 2, 1, 1), None, None, make(2), make(2)), {"training": True}
-    yield error((make(1, 3), None, None), {"training": True}, ValueError, "batch_norm: expected more than 1 value per channel")
+    yield error(
+        (make(1, 3), None, None),
+        {"training": True},
+        ValueError,
+        "batch_norm: expected more than 1 value per channel",
+    )
     yield error((make(4, 3), None, None), {}, ValueError, "batch_norm: expected running_mean and running_var")
-    yield error((make(4, 3), make(2), var), {}, clew.ShapeError, "batch_norm: expected running_mean of shape (3,)")
+    yield error(
+        (make(4, 3), make(2), var), {}, clew.ShapeError, "batch_norm: expected running_mean of shape (3,)"
+    )
     yield error((make(3), mean, var), {}, clew.ShapeError, "batch_norm: expected input of shape (N, C)")
 
 
@@ -206,7 +237,9 @@ def _(make):
     yield (make(4, 3), make(3), make(3), 1e-5), {}
     yield (make(2, 2, 2, 2), make(2), make(2), 1e-5), {}
     yield (make(3, 4).transpose(0, 1), make(6)[::2], make(3), 1e-5), {}
-    yield error((make(4, 3), make(2), None, 1e-5), {}, clew.ShapeError, "batch_norm: expected weight of shape")
+    yield error(
+        (make(4, 3), make(2), None, 1e-5), {}, clew.ShapeError, "batch_norm: expected weight of shape"
+    )
 
 
 def numpy_batch_norm_grad(g, x, mean, var, weight, eps, input_grad, parameter_grads):
@@ -220,12 +253,21 @@ def numpy_batch_norm_grad(g, x, mean, var, weight, eps, input_grad, parameter_gr
 
 @samples("batch_norm_grad", ref=numpy_batch_norm_grad, wide=True, torch=False)
 def _(make):
-    for x, g in ((make(4, 3), make(4, 3)), (make(3, 4).transpose(0, 1), make(4, 6)[:, ::2]), (make(2, 3, 2), make(2, 3, 2))):
+    for x, g in (
+        (make(4, 3), make(4, 3)),
+        (make(3, 4).transpose(0, 1), make(4, 6)[:, ::2]),
+        (make(2, 3, 2), make(2, 3, 2)),
+    ):
         _, mean, var = clew.ops.batch_norm_stats(x, None, None, 1e-5)
         yield (g, x, mean, var, make(3), 1e-5, True, True), {}
         yield (g, x, mean, var, None, 1e-5, True, False), {}
         yield (g, x, mean, var, make(3), 1e-5, False, True), {}
-    yield error((make(4, 2), make(4, 3), mean, var, None, 1e-5, True, True), {}, clew.ShapeError, "batch_norm_grad: expected")
+    yield error(
+        (make(4, 2), make(4, 3), mean, var, None, 1e-5, True, True),
+        {},
+        clew.ShapeError,
+        "batch_norm_grad: expected",
+    )
 
 
 @samples("channel_affine", ref=lambda x, a, b: x * per_channel(a, x) + per_channel(b, x), torch=False)
@@ -234,4 +276,6 @@ def _(make):
     yield (make(2, 3, 2, 2), make(3), make(3)), {}
     yield (make(3, 4).transpose(0, 1), make(6)[::2], make(3)), {}
     yield (make(0, 3), make(3), make(3)), {}
-    yield error((make(4, 3), make(2), make(3)), {}, clew.ShapeError, "channel_affine: expected scale of shape")
+    yield error(
+        (make(4, 3), make(2), make(3)), {}, clew.ShapeError, "channel_affine: expected scale of shape"
+    )

@@ -72,8 +72,29 @@ UNARY = {
     "isfinite": (np.isfinite, -3, 3),
     "logical_not": (np.logical_not, -3, 3),
 }
+FLOATING_RESULT = (
+    "exp",
+    "log",
+    "log1p",
+    "expm1",
+    "sqrt",
+    "rsqrt",
+    "reciprocal",
+    "sin",
+    "cos",
+    "tanh",
+    "sigmoid",
+    "erf",
+)
+
+
+def wide(f: Callable) -> Callable:
+    """Integers as float64: NumPy would compute narrow ones in float16."""
+    return lambda x: f(np.asarray(x, np.float64))
+
+
 for name, (reference, lowest, highest) in UNARY.items():
-    samples(name, ref=reference)(unary(lowest, highest))
+    samples(name, ref=wide(reference) if name in FLOATING_RESULT else reference)(unary(lowest, highest))
 samples("bitwise_not", ref=np.invert)(unary())
 
 
@@ -119,7 +140,7 @@ def numpy_clamp(x: np.ndarray, min: float | None = None, max: float | None = Non
 
 @samples("clamp", ref=numpy_clamp)
 def _(make):
-    yield make(3, 5), {"min": -1, "max": 2}
+    yield make(3, 5), {"min": -1 if make.signed else 1, "max": 2}
     yield make(3, 5), {"min": 1}
     yield make(5, 3).transpose(0, 1), {"max": 1}
     yield make(), {"min": 0, "max": 1}
@@ -179,7 +200,9 @@ def same_dtype(f: Callable) -> Callable:
 def scaled(f: Callable) -> Callable:
     def reference(x: np.ndarray, y: np.ndarray, alpha: float = 1) -> np.ndarray:
         x = np.asarray(x)
-        return np.asarray(f(x, np.asarray(y).astype(x.dtype) * np.asarray(alpha).astype(x.dtype))).astype(x.dtype)
+        return np.asarray(f(x, np.asarray(y).astype(x.dtype) * np.asarray(alpha).astype(x.dtype))).astype(
+            x.dtype
+        )
 
     return reference
 
@@ -187,10 +210,12 @@ def scaled(f: Callable) -> Callable:
 @samples("add", ref=scaled(np.add))
 def _(make):
     yield from pairs()(make)
-    yield (make(3, 4), make(4)), {"alpha": 2}
+    yield (make(3, 4), make(4)), {"alpha": True if make.name == "bool" else 2}
     if make.floating:
         yield (make(3, 4), make(3, 4)), {"alpha": -0.5}
-    yield error((make(3, dtype="int64"), make(3, dtype="int64")), {"alpha": 0.5}, clew.DTypeError, "integer alpha")
+    yield error(
+        (make(3, dtype="int64"), make(3, dtype="int64")), {"alpha": 0.5}, clew.DTypeError, "integer alpha"
+    )
 
 
 @samples("sub", ref=scaled(np.subtract))
@@ -210,8 +235,7 @@ def numpy_true_divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 @samples("true_divide", ref=numpy_true_divide)
 def _(make):
-    for item in pairs(divisor=True)(make):
-        yield item
+    yield from pairs(divisor=True)(make)
     if make.floating:
         yield plain((make.tensor([1.0, -1.0, 0.0, NAN]), make.tensor([0.0, 0.0, 0.0, 1.0])))
 
@@ -227,7 +251,9 @@ def numpy_trunc_divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.trunc(np.asarray(x, np.float64) / np.asarray(y, np.float64))
 
 
-samples("trunc_divide", ref=whole(numpy_trunc_divide), torch=False)(pairs(low=-9, high=9, divisor=True, floor=0.7))
+samples("trunc_divide", ref=whole(numpy_trunc_divide), torch=False)(
+    pairs(low=-9, high=9, divisor=True, floor=0.7)
+)
 
 
 def division_by_zero(name: str) -> Callable:
@@ -257,13 +283,17 @@ def numpy_div(x: np.ndarray, y: np.ndarray, rounding_mode: str | None = None) ->
 
 @samples("div", ref=numpy_div)
 def _(make):
-    for item in pairs(divisor=True)(make):
-        yield item
+    yield from pairs(divisor=True)(make)
     if make.name != "bool":
         y = make(3, 4, low=0.7 if make.floating else 1, high=4)
         yield (make(3, 4, low=-9, high=9), y), {"rounding_mode": "trunc"}
         yield (make(3, 4, low=-9, high=9), y), {"rounding_mode": "floor"}
-    yield error((make(3), make(3)), {"rounding_mode": "up"}, ValueError, "div: expected rounding_mode None, 'trunc' or")
+    yield error(
+        (make(3), make(3)),
+        {"rounding_mode": "up"},
+        ValueError,
+        "div: expected rounding_mode None, 'trunc' or",
+    )
 
 
 def numpy_pow(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -291,9 +321,7 @@ def _(make):
         yield (make(3, 4, low=-3, high=3), 2), {}
         yield (make(low=-3, high=3), make(low=0, high=3)), {}
         yield (make(0, 3, low=-3, high=3), 2), {}
-    yield error(
-        (make(3, dtype="int64"), -1), {}, ValueError, "pow: expected"
-    )
+    yield error((make(3, dtype="int64"), -1), {}, ValueError, "pow: expected")
     yield error((make(3), make(4)), {}, clew.ShapeError, "pow: expected shapes that broadcast together")
 
 
@@ -308,8 +336,7 @@ samples("minimum", ref=same_dtype(np.minimum))(extremum)
 
 
 def comparison(make: Maker) -> Iterator:
-    for item in pairs()(make):
-        yield item
+    yield from pairs()(make)
     x = make(6)
     yield (x, x + 0 if make.name != "bool" else x), {}
     if make.floating:
@@ -341,7 +368,11 @@ for name, reference in {
 # --- more operands ---------------------------------------------------------------------------------
 
 
-@samples("lerp", ref=lambda x, end, weight: x + weight * (end - x))
+def numpy_lerp(x, end, weight):
+    return x + np.asarray(weight) * (np.asarray(end, np.float64) - x)
+
+
+@samples("lerp", ref=numpy_lerp)
 def _(make):
     yield (make(3, 4), make(3, 4), 0.25), {}
     yield (make(3, 4), make(4), make(3, 1, low=0, high=1)), {}
@@ -368,9 +399,21 @@ def _(make):
     yield plain((make.mask(131), make(131), make(131)))
     if make.floating:
         # What is not chosen must not leak into the gradient.
-        yield plain((make.tensor([True, False], dtype="bool"), make.tensor([1.0, NAN]), make.tensor([INF, 2.0])))
-    yield error((make(3, dtype="float32"), make(3), make(3)), {}, clew.DTypeError, "where: expected a condition of dtype bool")
-    yield error((make.mask(3), make(4), make(3)), {}, clew.ShapeError, "where: expected shapes that broadcast together")
+        yield plain(
+            (make.tensor([True, False], dtype="bool"), make.tensor([1.0, NAN]), make.tensor([INF, 2.0]))
+        )
+    yield error(
+        (make(3, dtype="float32"), make(3), make(3)),
+        {},
+        clew.DTypeError,
+        "where: expected a condition of dtype bool",
+    )
+    yield error(
+        (make.mask(3), make(4), make(3)),
+        {},
+        clew.ShapeError,
+        "where: expected shapes that broadcast together",
+    )
 
 
 BACKWARD = {

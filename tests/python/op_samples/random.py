@@ -50,7 +50,14 @@ def check_randint_low(y, low, high, size, **_):
     in_range(low, high)(y, size)
 
 
-@samples("randint.low", check=check_randint_low, random=True, creation=True, undeclared=False, skip_dtypes=("bool",))
+@samples(
+    "randint.low",
+    check=check_randint_low,
+    random=True,
+    creation=True,
+    undeclared=False,
+    skip_dtypes=("bool",),
+)
 def _(make):
     for shape in SHAPES:
         yield (2 if make.name == "uint8" else -2, 5, shape), {"dtype": make.dtype}
@@ -61,7 +68,9 @@ def check_randperm(y, n, **_):
     assert sorted(to_array(y).tolist()) == list(range(n))
 
 
-@samples("randperm", check=check_randperm, random=True, creation=True, undeclared=False, skip_dtypes=("bool",))
+@samples(
+    "randperm", check=check_randperm, random=True, creation=True, undeclared=False, skip_dtypes=("bool",)
+)
 def _(make):
     for n in (0, 1, 5, 100):
         yield n, {"dtype": make.dtype}

@@ -9,7 +9,6 @@ import clew
 from .core import case, error, samples
 
 
-
 def reshaping(name):
     def generate(make):
         yield (make(3, 4), (2, 6)), {}
@@ -274,7 +273,8 @@ def numpy_as_strided_scatter(x, src, size, stride, storage_offset=0):
     return flat.reshape(x.shape)
 
 
-@samples("as_strided_scatter", ref=numpy_as_strided_scatter)
+# PyTorch returns the gradient of the overwritten region for the rest; finite differences disagree.
+@samples("as_strided_scatter", ref=numpy_as_strided_scatter, torch=False)
 def _(make):
     for args in [
         (make(3, 4), make(2, 2), (2, 2), (4, 1)),

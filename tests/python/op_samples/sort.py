@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-
 from .core import error, plain, samples
 
 NAN, INF = float("nan"), float("inf")

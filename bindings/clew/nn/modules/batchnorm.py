@@ -122,8 +122,8 @@ class BatchNorm1d(_BatchNorm):
     Reference:
         Ioffe, Szegedy. Batch Normalization. 2015. arXiv:1502.03167.
     Example:
-        >>> clew.nn.BatchNorm1d(100)(clew.randn(20, 100)).shape
-        clew.Size([20, 100])
+        >>> list(clew.nn.BatchNorm1d(100)(clew.randn(20, 100)).shape)
+        [20, 100]
     """
 
     def _check_input(self, input: Tensor) -> None:
@@ -153,8 +153,8 @@ class BatchNorm2d(_BatchNorm):
     Reference:
         Ioffe, Szegedy. Batch Normalization. 2015. arXiv:1502.03167.
     Example:
-        >>> clew.nn.BatchNorm2d(10)(clew.randn(2, 10, 3, 4)).shape
-        clew.Size([2, 10, 3, 4])
+        >>> list(clew.nn.BatchNorm2d(10)(clew.randn(2, 10, 3, 4)).shape)
+        [2, 10, 3, 4]
     """
 
     def _check_input(self, input: Tensor) -> None:

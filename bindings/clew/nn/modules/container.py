@@ -86,8 +86,8 @@ class Sequential(_Indexed):
         args: modules, or one OrderedDict of modules by name.
     Example:
         >>> net = clew.nn.Sequential(clew.nn.Linear(3, 4), clew.nn.ReLU(), clew.nn.Linear(4, 2))
-        >>> net(clew.zeros(5, 3)).shape
-        clew.Size([5, 2])
+        >>> list(net(clew.zeros(5, 3)).shape)
+        [5, 2]
     """
 
     def __init__(self, *args: Any) -> None:

@@ -47,8 +47,8 @@ class Conv2d(Module):
         ValueError: channels that `groups` does not divide, or sizes out of range.
         NotImplementedError: a padding_mode other than "zeros".
     Example:
-        >>> clew.nn.Conv2d(16, 33, 3, stride=2)(clew.randn(2, 16, 50, 100)).shape
-        clew.Size([2, 33, 24, 49])
+        >>> list(clew.nn.Conv2d(16, 33, 3, stride=2)(clew.randn(2, 16, 50, 100)).shape)
+        [2, 33, 24, 49]
     """
 
     weight: Parameter

@@ -15,8 +15,8 @@ class Flatten(Module):
         start_dim: first dimension to join.
         end_dim: last dimension to join.
     Example:
-        >>> clew.nn.Flatten()(clew.ones(2, 3, 4)).shape
-        clew.Size([2, 12])
+        >>> list(clew.nn.Flatten()(clew.ones(2, 3, 4)).shape)
+        [2, 12]
     """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:

@@ -46,8 +46,8 @@ class Linear(Module):
         input (*, in_features), output (*, out_features); weight (out_features, in_features),
         bias (out_features,), both from U(-k, k) with k = 1 / sqrt(in_features).
     Example:
-        >>> clew.nn.Linear(20, 30)(clew.randn(128, 20)).shape
-        clew.Size([128, 30])
+        >>> list(clew.nn.Linear(20, 30)(clew.randn(128, 20)).shape)
+        [128, 30]
     """
 
     in_features: int
@@ -76,6 +76,10 @@ class Linear(Module):
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Tensor) -> Tensor:
+        own = self._parameters
+        # The same attributes without the way through __getattr__, which costs as much as a small product.
+        if "weight" in own and "bias" in own:
+            return _linear(input, own["weight"], own["bias"])
         return _linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:

@@ -95,8 +95,8 @@ class Module:
         ...         self.linear = clew.nn.Linear(3, 2)
         ...     def forward(self, x):
         ...         return self.linear(x).relu()
-        >>> Net()(clew.zeros(4, 3)).shape
-        clew.Size([4, 2])
+        >>> list(Net()(clew.zeros(4, 3)).shape)
+        [4, 2]
         >>> [name for name, _ in Net().named_parameters()]
         ['linear.weight', 'linear.bias']
     """
@@ -226,10 +226,13 @@ class Module:
 
     def __getattr__(self, name: str) -> Any:
         state = self.__dict__
-        if "_parameters" in state:
-            for table in (state["_parameters"], state["_modules"], state["_buffers"]):
-                if name in table:
-                    return table[name]
+        try:
+            return state["_parameters"][name]
+        except KeyError:
+            pass
+        for table in ("_modules", "_buffers"):
+            if name in state.get(table, ()):
+                return state[table][name]
         from clew._missing import missing
 
         raise missing("nn.Module", name, type(self).__name__)

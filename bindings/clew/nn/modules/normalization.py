@@ -34,8 +34,8 @@ class LayerNorm(Module):
     Reference:
         Ba, Kiros, Hinton. Layer Normalization. 2016. arXiv:1607.06450.
     Example:
-        >>> clew.nn.LayerNorm(10)(clew.randn(20, 5, 10)).shape
-        clew.Size([20, 5, 10])
+        >>> list(clew.nn.LayerNorm(10)(clew.randn(20, 5, 10)).shape)
+        [20, 5, 10]
     """
 
     normalized_shape: tuple[int, ...]

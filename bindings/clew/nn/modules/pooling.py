@@ -29,8 +29,8 @@ class MaxPool2d(Module):
         input (N, C, H, W) or (C, H, W); output (N, C, H', W') with
         H' = floor((H + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1.
     Example:
-        >>> clew.nn.MaxPool2d(2)(clew.randn(1, 3, 8, 6)).shape
-        clew.Size([1, 3, 4, 3])
+        >>> list(clew.nn.MaxPool2d(2)(clew.randn(1, 3, 8, 6)).shape)
+        [1, 3, 4, 3]
     """
 
     def __init__(
@@ -122,8 +122,8 @@ class AdaptiveAvgPool2d(Module):
     Shape:
         input (N, C, H, W) or (C, H, W); output (N, C, *output_size).
     Example:
-        >>> clew.nn.AdaptiveAvgPool2d(1)(clew.ones(1, 2, 5, 7)).shape
-        clew.Size([1, 2, 1, 1])
+        >>> list(clew.nn.AdaptiveAvgPool2d(1)(clew.ones(1, 2, 5, 7)).shape)
+        [1, 2, 1, 1]
     """
 
     def __init__(self, output_size: Any) -> None:

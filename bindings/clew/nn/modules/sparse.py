@@ -33,8 +33,8 @@ class Embedding(Module):
     Raises:
         ValueError: `padding_idx` outside the table.
     Example:
-        >>> clew.nn.Embedding(10, 3)(clew.tensor([[1, 2], [4, 5]])).shape
-        clew.Size([2, 2, 3])
+        >>> list(clew.nn.Embedding(10, 3)(clew.tensor([[1, 2], [4, 5]])).shape)
+        [2, 2, 3]
     """
 
     num_embeddings: int

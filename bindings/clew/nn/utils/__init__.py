@@ -130,8 +130,8 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     Returns:
         Tensor of shape (total number of elements,).
     Example:
-        >>> clew.nn.utils.parameters_to_vector(clew.nn.Linear(3, 2).parameters()).shape
-        clew.Size([8])
+        >>> list(clew.nn.utils.parameters_to_vector(clew.nn.Linear(3, 2).parameters()).shape)
+        [8]
     """
     return clew.cat([p.reshape(-1) for p in parameters])
 

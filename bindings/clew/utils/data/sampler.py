@@ -77,7 +77,7 @@ class RandomSampler(Sampler[int]):
         if size == 0:
             return clew.empty(0, dtype=clew.int64)
         if self.replacement:
-            return clew.randint(0, size, (count,), generator=self.generator)
+            return clew.randint(size, (count,), generator=self.generator)
         orders = [clew.randperm(size, generator=self.generator) for _ in range(-(-count // size))]
         order = orders[0] if len(orders) == 1 else clew.cat(orders)
         return order if order.shape[0] == count else order[:count]

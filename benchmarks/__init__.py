@@ -1,0 +1,1 @@
+"""Benchmarks that back the numbers in README.md."""
