@@ -13,7 +13,7 @@ import pathlib
 import sys
 import textwrap
 
-HEADER = '''\
+HEADER = """\
 # Generated from the op table; see scripts/make_stubs.py.
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from typing import Any
 import numpy
 
 Number = builtins.int | builtins.float | builtins.bool
-'''
+"""
 
 # What Tensor has beside ops, in the order of bindings/src/tensor_type.cpp and bindings/clew/_tensor.py.
 TENSOR_PROPERTIES = {
@@ -43,14 +43,64 @@ TENSOR_PROPERTIES = {
     "itemsize": "builtins.int",
     "nbytes": "builtins.int",
 }
-OPERATORS = (
-    "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul "
-    "and rand or ror xor rxor iadd isub imul itruediv ifloordiv imod ipow iand ior ixor lt le gt ge"
-).split()
-CONSTANTS = (
-    "float32 float64 float16 bfloat16 int8 int16 int32 int64 uint8 bool complex64 complex128 "
-    "float double half long int short"
-).split()
+OPERATORS = [
+    "add",
+    "radd",
+    "sub",
+    "rsub",
+    "mul",
+    "rmul",
+    "truediv",
+    "rtruediv",
+    "floordiv",
+    "rfloordiv",
+    "mod",
+    "rmod",
+    "pow",
+    "rpow",
+    "matmul",
+    "rmatmul",
+    "and",
+    "rand",
+    "or",
+    "ror",
+    "xor",
+    "rxor",
+    "iadd",
+    "isub",
+    "imul",
+    "itruediv",
+    "ifloordiv",
+    "imod",
+    "ipow",
+    "iand",
+    "ior",
+    "ixor",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+]
+CONSTANTS = [
+    "float32",
+    "float64",
+    "float16",
+    "bfloat16",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "bool",
+    "complex64",
+    "complex128",
+    "float",
+    "double",
+    "half",
+    "long",
+    "int",
+    "short",
+]
 
 
 def qualified(text: str) -> str:
@@ -108,7 +158,11 @@ def render(name: str, row: dict, *, method: bool, overloaded: bool, indent: str)
         args[0] = "self"
     # `x.view(2, 3)` and `x.view((2, 3))` are both right.
     for i, a in enumerate(args):
-        if a.split(":")[0] in ("size", "shape", "dims", "repeats") and "Sequence" in a and (i == 0 or method and i == 1):
+        if (
+            a.split(":")[0] in ("size", "shape", "dims", "repeats")
+            and "Sequence" in a
+            and (i == 0 or method and i == 1)
+        ):
             args[i] = "*" + a.split(":")[0] + ": builtins.int | Sequence[builtins.int]"
             args[i + 1 :] = [b for b in args[i + 1 :] if b != "*"]
     lines = [f"{indent}@overload"] if overloaded else []
@@ -126,7 +180,7 @@ def block(rows: list[dict], kinds: tuple[str, ...], *, method: bool, indent: str
     out = []
     for function, variants in by_function.items():
         names = []
-        if not (variants[0]["kind"] == "MethodInplace"):
+        if variants[0]["kind"] != "MethodInplace":
             names.append(function)
         if variants[0]["inplace"]:
             names.append(function + "_")
@@ -144,24 +198,37 @@ def main() -> None:
 
     rows = clew._C.op_table()
     lines = [HEADER, "from typing import overload", ""]
-    lines += ["class dtype: ...", "class device:", "    def __init__(self, type: Any, index: builtins.int = ...) -> None: ..."]
+    lines += [
+        "class dtype: ...",
+        "class device:",
+        "    def __init__(self, type: Any, index: builtins.int = ...) -> None: ...",
+    ]
     lines += ["class Size(tuple[builtins.int, ...]):", "    def numel(self) -> builtins.int: ...", ""]
     lines += [f"{name}: dtype" for name in CONSTANTS] + ["__version__: str", ""]
     lines.append("class Tensor:")
     lines += [f"    {name}: {annotation}" for name, annotation in TENSOR_PROPERTIES.items()]
     lines += [f"    def __{name}__(self, other: Tensor | Number) -> Tensor: ..." for name in OPERATORS]
-    lines += ["    def __getitem__(self, key: Any) -> Tensor: ...", "    def __setitem__(self, key: Any, value: Any) -> None: ..."]
+    lines += [
+        "    def __getitem__(self, key: Any) -> Tensor: ...",
+        "    def __setitem__(self, key: Any, value: Any) -> None: ...",
+    ]
     lines += ["    def __iter__(self) -> Iterator[Tensor]: ...", "    def __len__(self) -> builtins.int: ..."]
     lines += ["    def numpy(self, *, force: builtins.bool = False) -> numpy.ndarray: ..."]
     ops = {row["function"] for row in rows} | {row["function"] + "_" for row in rows if row["inplace"]}
     known = ops | set(TENSOR_PROPERTIES) | {"numpy"}
     plain = [n for n in dir(clew.Tensor) if not n.startswith("_") and n not in known]
-    lines += [f"    def {n}(self, *args: Any, **kwargs: Any) -> Any: ..." for n in plain if callable(getattr(clew.Tensor, n))]
+    lines += [
+        f"    def {n}(self, *args: Any, **kwargs: Any) -> Any: ..."
+        for n in plain
+        if callable(getattr(clew.Tensor, n))
+    ]
     lines += block(rows, ("Op", "Inplace", "Method", "MethodInplace"), method=True, indent="    ")
     lines += ["", *block(rows, ("Op", "Inplace", "Function"), method=False), ""]
     functions = {row["function"] for row in rows}
     others = [n for n in dir(clew) if not n.startswith("_") and n not in functions and n not in CONSTANTS]
-    lines += [f"{n}: Any" for n in others if n not in ("Tensor", "Size", "dtype", "device") and not n.endswith("_")]
+    lines += [
+        f"{n}: Any" for n in others if n not in ("Tensor", "Size", "dtype", "device") and not n.endswith("_")
+    ]
     (folder / "__init__.pyi").write_text("\n".join(lines) + "\n")
     nn = [HEADER, "from typing import overload", "from clew import Tensor, dtype, device, Generator", ""]
     nn += block(rows, ("NN",), method=False)

@@ -36,11 +36,16 @@ short = _C.int16
 int = _C.int32
 long = _C.int64
 
-from clew import _tensor  # noqa: E402, F401
-from clew import autograd  # noqa: E402
+from clew import (  # noqa: E402
+    _tensor,
+    autograd,
+    nn,
+    ops,
+    optim,
+    utils,
+)
+from clew._creation import *  # noqa: E402
 from clew.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled  # noqa: E402
-from clew._creation import *  # noqa: E402, F403
-from clew import ops, nn, optim, utils  # noqa: E402
 from clew.serialization import load, save  # noqa: E402
 
 

@@ -65,7 +65,7 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False):
 
 
 @_method
-def type(self, dtype=None):  # noqa: A001
+def type(self, dtype=None):
     """The name of the dtype as a string, or the tensor converted to `dtype`."""
     return (
         f"clew.{self.dtype!r}".replace("clew.clew.", "clew.")

@@ -22,11 +22,15 @@ using autograd::Node;
 std::string describe(const autograd::Provenance& p) {
   const AcquireGil gil;
   auto* code = static_cast<PyCodeObject*>(const_cast<void*>(p.code));
-  const py::object file = py::reinterpret_borrow<py::object>(code->co_filename), name = py::reinterpret_borrow<py::object>(code->co_name);
+  const py::object file = py::reinterpret_borrow<py::object>(code->co_filename),
+                   name = py::reinterpret_borrow<py::object>(code->co_name);
   const int line = PyCode_Addr2Line(code, p.instruction);
-  std::string text = py::str(file).cast<std::string>() + ":" + std::to_string(line) + ", in " + py::str(name).cast<std::string>();
+  std::string text = py::str(file).cast<std::string>() + ":" + std::to_string(line) + ", in " +
+                     py::str(name).cast<std::string>();
   try {
-    const std::string source = py::str(py::module_::import("linecache").attr("getline")(file, line).attr("strip")()).cast<std::string>();
+    const std::string source =
+        py::str(py::module_::import("linecache").attr("getline")(file, line).attr("strip")())
+            .cast<std::string>();
     if (!source.empty()) text += ": " + source;
   } catch (const py::error_already_set&) {  // the place is enough
   }
@@ -55,7 +59,8 @@ class PythonNode final : public Node {
       });
     } catch (const py::error_already_set& e) {
       // The traceback shows the backward; the note says which forward it belongs to.
-      if (const std::string line = forward_line(); !line.empty()) e.value().attr("add_note")("in " + name() + ", recorded by: " + line);
+      if (const std::string line = forward_line(); !line.empty())
+        e.value().attr("add_note")("in " + name() + ", recorded by: " + line);
       throw;
     }
     GradList out;
@@ -73,7 +78,8 @@ class PythonNode final : public Node {
   std::string name() const override { return name_; }
   /// An attribute of the context, as user code expects of `y.grad_fn.saved_tensors`.
   py::object attribute(const std::string& attribute_name) {
-    return with_node([&](const py::object& context) { return py::object(context.attr(attribute_name.c_str())); });
+    return with_node(
+        [&](const py::object& context) { return py::object(context.attr(attribute_name.c_str())); });
   }
 
  private:
@@ -94,13 +100,14 @@ class PythonNode final : public Node {
 };
 
 /// Makes `outputs` results of a Python Function over `inputs`. `dirty[i]` marks outputs written in place.
-void attach_function(const std::string& name, const py::object& context, const py::list& inputs, const py::list& outputs,
-                           const std::vector<bool>& dirty) {
+void attach_function(const std::string& name, const py::object& context, const py::list& inputs,
+                     const py::list& outputs, const std::vector<bool>& dirty) {
   auto node = Ref<PythonNode>::adopt(new PythonNode(name, context.ptr()));
   node->stamp();
   for (const py::handle& item : inputs)
-    node->edges.push_back(is_tensor(item.ptr()) && is_differentiable(as_tensor(item.ptr()).dtype()) ? autograd::gradient_edge(as_tensor(item.ptr()))
-                                                                                                     : autograd::Edge{});
+    node->edges.push_back(is_tensor(item.ptr()) && is_differentiable(as_tensor(item.ptr()).dtype())
+                              ? autograd::gradient_edge(as_tensor(item.ptr()))
+                              : autograd::Edge{});
   const Ref<Node> base = Ref<Node>::share(node.get());
   for (size_t i = 0; i < outputs.size(); ++i) {
     PyObject* item = outputs[i].ptr();
@@ -111,7 +118,8 @@ void attach_function(const std::string& name, const py::object& context, const p
     const Tensor& t = as_tensor(item);
     node->add_output(t);
     if (dirty[i]) {
-      CLEW_CHECK(outputs.size() == 1, AutogradError, name, ": expected one output where an input is written in place, got ", outputs.size());
+      CLEW_CHECK(outputs.size() == 1, AutogradError, name,
+                 ": expected one output where an input is written in place, got ", outputs.size());
       autograd::rebase_history(t, base);
     } else {
       autograd::set_history(t, base, static_cast<uint32_t>(i));
@@ -125,7 +133,8 @@ Tensor call_hook(const SharedObject& hook, const Tensor& g) {
   const Object result(PyObject_CallOneArg(hook.get(), argument.get()));
   if (!result) throw py::error_already_set();
   if (result.get() == Py_None) return {};
-  CLEW_CHECK(is_tensor(result.get()), TypeError, "hook: expected a tensor or None, got ", Py_TYPE(result.get())->tp_name);
+  CLEW_CHECK(is_tensor(result.get()), TypeError, "hook: expected a tensor or None, got ",
+             Py_TYPE(result.get())->tp_name);
   return as_tensor(result.get());
 }
 
@@ -137,7 +146,8 @@ py::object to_tuple(const GradList& list) {
 void from_tuple(const py::object& o, GradList& list, const char* what) {
   if (o.is_none()) return;
   const py::tuple t = py::isinstance<py::tuple>(o) ? py::tuple(o) : py::make_tuple(o);
-  CLEW_CHECK(t.size() == list.size(), ValueError, what, ": expected ", list.size(), " gradients, got ", t.size());
+  CLEW_CHECK(t.size() == list.size(), ValueError, what, ": expected ", list.size(), " gradients, got ",
+             t.size());
   for (size_t i = 0; i < list.size(); ++i) list[i] = t[i].is_none() ? Tensor() : t[i].cast<Tensor>();
 }
 
@@ -148,7 +158,8 @@ TensorList tensor_list(const py::object& o, const char* op) {
   if (o.is_none()) return out;
   if (is_tensor(o.ptr())) return {as_tensor(o.ptr())};
   for (const py::handle& item : o) {
-    CLEW_CHECK(item.is_none() || is_tensor(item.ptr()), TypeError, op, ": expected tensors, got ", Py_TYPE(item.ptr())->tp_name);
+    CLEW_CHECK(item.is_none() || is_tensor(item.ptr()), TypeError, op, ": expected tensors, got ",
+               Py_TYPE(item.ptr())->tp_name);
     out.push_back(item.is_none() ? Tensor() : as_tensor(item.ptr()));
   }
   return out;
@@ -163,30 +174,39 @@ PyObject* wrap_node(Ref<Node> node) {
 
 void init_autograd(py::module_& m) {
   py::class_<PyNode>(m, "Node", "A node of the tape: made by an op, run by backward.")
-      .def("name", [](const PyNode& n) { return n.node->name(); }, "Name of the op, with 'Backward'.")
+      .def(
+          "name", [](const PyNode& n) { return n.node->name(); }, "Name of the op, with 'Backward'.")
       .def("__repr__", [](const PyNode& n) { return "<" + n.node->name() + ">"; })
-      .def("__eq__", [](const PyNode& a, const py::object& b) { return py::isinstance<PyNode>(b) && b.cast<PyNode&>().node == a.node; })
+      .def("__eq__",
+           [](const PyNode& a, const py::object& b) {
+             return py::isinstance<PyNode>(b) && b.cast<PyNode&>().node == a.node;
+           })
       .def("__hash__", [](const PyNode& n) { return reinterpret_cast<uintptr_t>(n.node.get()) >> 4; })
       .def_property_readonly("next_functions",
                              [](const PyNode& n) {
                                py::tuple t(n.node->edges.size());
                                for (size_t i = 0; i < n.node->edges.size(); ++i) {
                                  const autograd::Edge& e = n.node->edges[i];
-                                 t[i] = py::make_tuple(py::reinterpret_steal<py::object>(wrap_node(e.node)), e.input_nr);
+                                 t[i] = py::make_tuple(py::reinterpret_steal<py::object>(wrap_node(e.node)),
+                                                       e.input_nr);
                                }
                                return t;
                              })
       .def_property_readonly("variable",
                              [](const PyNode& n) -> py::object {
-                               if (!n.node->is_accumulator()) throw py::attribute_error("variable: only AccumulateGrad nodes have it");
-                               return py::reinterpret_steal<py::object>(wrap(static_cast<autograd::AccumulateGrad*>(n.node.get())->variable()));
+                               if (!n.node->is_accumulator())
+                                 throw py::attribute_error("variable: only AccumulateGrad nodes have it");
+                               return py::reinterpret_steal<py::object>(
+                                   wrap(static_cast<autograd::AccumulateGrad*>(n.node.get())->variable()));
                              })
-      .def_property_readonly("forward_line", [](const PyNode& n) { return n.node->forward_line(); },
-                             "The line of Python that recorded this node: 'file:line, in function: source'.")
+      .def_property_readonly(
+          "forward_line", [](const PyNode& n) { return n.node->forward_line(); },
+          "The line of Python that recorded this node: 'file:line, in function: source'.")
       .def("__getattr__",
            [](const PyNode& n, const std::string& name) {
              auto* python_node = dynamic_cast<PythonNode*>(n.node.get());
-             if (python_node == nullptr || name.starts_with("__")) throw py::attribute_error("Node has no attribute '" + name + "'");
+             if (python_node == nullptr || name.starts_with("__"))
+               throw py::attribute_error("Node has no attribute '" + name + "'");
              return python_node->attribute(name);
            })
       .def_property_readonly("_saved_tensors",
@@ -194,7 +214,8 @@ void init_autograd(py::module_& m) {
                                py::list out;
                                if (auto* op = dynamic_cast<autograd::OpNode*>(n.node.get())) {
                                  for (const auto& s : op->saved) {
-                                   if (s.tensor.defined()) out.append(py::reinterpret_steal<py::object>(wrap(s.tensor.unpack(op))));
+                                   if (s.tensor.defined())
+                                     out.append(py::reinterpret_steal<py::object>(wrap(s.tensor.unpack(op))));
                                  }
                                }
                                return out;
@@ -202,11 +223,12 @@ void init_autograd(py::module_& m) {
       .def("_register_hook",
            [](PyNode& n, const py::object& hook) {
              const uint64_t key = next_node_hook++;
-             n.node->make_hooks().after.emplace_back(key, [hook = SharedObject(hook.ptr())](GradList& in, const GradList& out) {
-               const AcquireGil gil;
-               const py::object f = py::reinterpret_borrow<py::object>(hook.get());
-               from_tuple(f(to_tuple(in), to_tuple(out)), in, "hook");
-             });
+             n.node->make_hooks().after.emplace_back(
+                 key, [hook = SharedObject(hook.ptr())](GradList& in, const GradList& out) {
+                   const AcquireGil gil;
+                   const py::object f = py::reinterpret_borrow<py::object>(hook.get());
+                   from_tuple(f(to_tuple(in), to_tuple(out)), in, "hook");
+                 });
              return key;
            })
       .def("_register_prehook",
@@ -225,46 +247,49 @@ void init_autograd(py::module_& m) {
         std::erase_if(n.node->hooks->before, [&](const auto& h) { return h.first == key; });
       });
 
-  m.def("_backward",
-        [](const py::object& tensors, const py::object& grads, bool retain_graph, bool create_graph, const py::object& inputs) {
-          const TensorList t = tensor_list(tensors, "backward"), in = tensor_list(inputs, "backward");
-          TensorList g = tensor_list(grads, "backward");
-          const py::gil_scoped_release release;
-          autograd::backward(t, std::move(g), retain_graph, create_graph, in);
-        });
-  m.def("_grad",
-        [](const py::object& outputs, const py::object& inputs, const py::object& grads, bool retain_graph, bool create_graph, bool allow_unused) {
-          const TensorList out = tensor_list(outputs, "grad"), in = tensor_list(inputs, "grad");
-          TensorList g = tensor_list(grads, "grad"), result;
-          {
-            const py::gil_scoped_release release;
-            result = autograd::grad(out, in, std::move(g), retain_graph, create_graph, allow_unused);
-          }
-          return to_tuple(GradList(result.begin(), result.end()));
-        });
+  m.def("_backward", [](const py::object& tensors, const py::object& grads, bool retain_graph,
+                        bool create_graph, const py::object& inputs) {
+    const TensorList t = tensor_list(tensors, "backward"), in = tensor_list(inputs, "backward");
+    TensorList g = tensor_list(grads, "backward");
+    const py::gil_scoped_release release;
+    autograd::backward(t, std::move(g), retain_graph, create_graph, in);
+  });
+  m.def("_grad", [](const py::object& outputs, const py::object& inputs, const py::object& grads,
+                    bool retain_graph, bool create_graph, bool allow_unused) {
+    const TensorList out = tensor_list(outputs, "grad"), in = tensor_list(inputs, "grad");
+    TensorList g = tensor_list(grads, "grad"), result;
+    {
+      const py::gil_scoped_release release;
+      result = autograd::grad(out, in, std::move(g), retain_graph, create_graph, allow_unused);
+    }
+    return to_tuple(GradList(result.begin(), result.end()));
+  });
   m.def("_attach_function", &attach_function);
   m.def("_set_history", [](const Tensor& t, const PyNode& n, uint32_t nr) {
     autograd::set_history(t, n.node, nr);
     return t;
   });
   m.def("_register_hook", [](const Tensor& t, const py::object& hook) {
-    return autograd::register_hook(t, [hook = SharedObject(hook.ptr())](const Tensor& g) { return call_hook(hook, g); });
+    return autograd::register_hook(
+        t, [hook = SharedObject(hook.ptr())](const Tensor& g) { return call_hook(hook, g); });
   });
   m.def("_register_post_accumulate_grad_hook", [](const Tensor& t, const py::object& hook) {
-    return autograd::register_post_accumulate_grad_hook(t, [hook = SharedObject(hook.ptr())](const Tensor& leaf) { call_hook(hook, leaf); });
+    return autograd::register_post_accumulate_grad_hook(
+        t, [hook = SharedObject(hook.ptr())](const Tensor& leaf) { call_hook(hook, leaf); });
   });
   m.def("_remove_hook", [](const Tensor& t, uint64_t key) { autograd::remove_hook(t, key); });
-  m.def("_gradcheck",
-        [](const py::object& function, const py::object& inputs, double eps, double atol, double rtol, bool second, uint64_t seed) {
-          const TensorList in = tensor_list(inputs, "gradcheck");
-          const autograd::TensorFunction f = [&](const TensorList& x) {
-            const AcquireGil gil;
-            py::tuple args(x.size());
-            for (size_t i = 0; i < x.size(); ++i) args[i] = py::reinterpret_steal<py::object>(wrap(x[i]));
-            return tensor_list(function(*args), "gradcheck");
-          };
-          return autograd::gradcheck(f, in, {.eps = eps, .atol = atol, .rtol = rtol, .check_second = second, .seed = seed});
-        });
+  m.def("_gradcheck", [](const py::object& function, const py::object& inputs, double eps, double atol,
+                         double rtol, bool second, uint64_t seed) {
+    const TensorList in = tensor_list(inputs, "gradcheck");
+    const autograd::TensorFunction f = [&](const TensorList& x) {
+      const AcquireGil gil;
+      py::tuple args(x.size());
+      for (size_t i = 0; i < x.size(); ++i) args[i] = py::reinterpret_steal<py::object>(wrap(x[i]));
+      return tensor_list(function(*args), "gradcheck");
+    };
+    return autograd::gradcheck(
+        f, in, {.eps = eps, .atol = atol, .rtol = rtol, .check_second = second, .seed = seed});
+  });
   m.def("is_grad_enabled", &is_grad_enabled, "True when ops record the tape on this thread.");
   m.def("_set_grad_enabled", &set_grad_enabled);
   m.def("is_inference_mode_enabled", &is_inference_mode, "True inside inference_mode.");

@@ -7,7 +7,8 @@ namespace clew::python {
 namespace {
 
 struct ErrorClasses {
-  PyObject *error, *shape, *dtype, *device, *autograd, *out_of_memory, *file_format, *internal, *value, *index, *not_implemented;
+  PyObject *error, *shape, *dtype, *device, *autograd, *out_of_memory, *file_format, *internal, *value,
+      *index, *not_implemented;
 };
 ErrorClasses classes;
 
@@ -68,10 +69,14 @@ void init_errors(PyObject* module) {
   };
   classes.shape = derive("ShapeError", "Sizes of operands do not fit together.", PyExc_ValueError);
   classes.dtype = derive("DTypeError", "A dtype is not supported here, or operands differ.", PyExc_TypeError);
-  classes.device = derive("DeviceError", "A device is absent, or operands are on different devices.", nullptr);
-  classes.autograd = derive("AutogradError", "The tape cannot do this: stale saved tensor, freed graph, leaf written in place.", nullptr);
+  classes.device =
+      derive("DeviceError", "A device is absent, or operands are on different devices.", nullptr);
+  classes.autograd =
+      derive("AutogradError",
+             "The tape cannot do this: stale saved tensor, freed graph, leaf written in place.", nullptr);
   classes.out_of_memory = derive("OutOfMemoryError", "An allocation was refused.", PyExc_MemoryError);
-  classes.file_format = derive("FileFormatError", "A file is truncated, corrupt or hostile.", PyExc_ValueError);
+  classes.file_format =
+      derive("FileFormatError", "A file is truncated, corrupt or hostile.", PyExc_ValueError);
   classes.internal = derive("InternalError", "A mistake of the library; please report it.", nullptr);
   classes.value = derive("ArgumentError", "A value is outside of its allowed range.", PyExc_ValueError);
   classes.index = PyExc_IndexError;

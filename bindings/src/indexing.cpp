@@ -18,16 +18,18 @@ int64_t to_int(PyObject* p) {
 }
 
 Tensor select_row(const Tensor& t, int64_t dim, int64_t i) {
-  CLEW_CHECK(t.dim() > dim, IndexError, "index: expected at most ", t.dim(), " indices for shape ", t.sizes(), ", got more",
-             t.dim() == 0 ? " (use item() for the value of a 0-dim tensor)" : "");
+  CLEW_CHECK(t.dim() > dim, IndexError, "index: expected at most ", t.dim(), " indices for shape ", t.sizes(),
+             ", got more", t.dim() == 0 ? " (use item() for the value of a 0-dim tensor)" : "");
   return select(t, dim, i);
 }
 
 Tensor slice_dim(const Tensor& t, int64_t dim, PyObject* s) {
-  CLEW_CHECK(t.dim() > dim, IndexError, "index: expected at most ", t.dim(), " indices for shape ", t.sizes(), ", got more");
+  CLEW_CHECK(t.dim() > dim, IndexError, "index: expected at most ", t.dim(), " indices for shape ", t.sizes(),
+             ", got more");
   Py_ssize_t start, stop, step;
   check(PySlice_Unpack(s, &start, &stop, &step));
-  CLEW_CHECK(step > 0, ValueError, "index: expected a slice with step > 0, got step ", step, " (use flip() to reverse)");
+  CLEW_CHECK(step > 0, ValueError, "index: expected a slice with step > 0, got step ", step,
+             " (use flip() to reverse)");
   const Py_ssize_t n = t.size(dim);
   PySlice_AdjustIndices(n, &start, &stop, step);
   if (start == 0 && stop == n && step == 1) return t;
@@ -41,7 +43,9 @@ int64_t consumed(PyObject* item, const Tensor& converted) {
   return 1;
 }
 
-bool is_sequence_index(PyObject* p) { return PyList_Check(p) || PyTuple_Check(p) || PyObject_HasAttrString(p, "__array__"); }
+bool is_sequence_index(PyObject* p) {
+  return PyList_Check(p) || PyTuple_Check(p) || PyObject_HasAttrString(p, "__array__");
+}
 
 // What a key means for a tensor: a view, and tensor indices still to be applied to its dimensions.
 struct Resolved {
@@ -72,12 +76,14 @@ Resolved resolve(const Tensor& self, PyObject* key) {
     if (item == Py_Ellipsis) {
       CLEW_CHECK(!has_ellipsis, IndexError, "index: expected one '...', got several");
       has_ellipsis = true;
-    } else if (is_tensor(item) || (!is_plain_int(item) && !PySlice_Check(item) && item != Py_None && !PyBool_Check(item) && is_sequence_index(item))) {
+    } else if (is_tensor(item) || (!is_plain_int(item) && !PySlice_Check(item) && item != Py_None &&
+                                   !PyBool_Check(item) && is_sequence_index(item))) {
       converted[static_cast<size_t>(i)] = as_index_tensor(item);
     }
     used += consumed(item, converted[static_cast<size_t>(i)]);
   }
-  CLEW_CHECK(used <= self.dim(), IndexError, "index: expected at most ", self.dim(), " indices for shape ", self.sizes(), ", got ", used);
+  CLEW_CHECK(used <= self.dim(), IndexError, "index: expected at most ", self.dim(), " indices for shape ",
+             self.sizes(), ", got ", used);
 
   Resolved r{self, {}, false};
   int64_t dim = 0;
@@ -90,8 +96,10 @@ Resolved resolve(const Tensor& self, PyObject* key) {
     PyObject* item = PyTuple_GET_ITEM(items.get(), i);
     const Tensor& t = converted[static_cast<size_t>(i)];
     if (t.defined()) {
-      CLEW_CHECK(!is_floating(t.dtype()), IndexError, "index: expected an integer or bool tensor as index, got dtype ", t.dtype());
-      if (t.dim() == 0 && t.dtype() != kBool && is_integral(t.dtype()) && !t.is_meta()) {  // a number that happens to be a tensor
+      CLEW_CHECK(!is_floating(t.dtype()), IndexError,
+                 "index: expected an integer or bool tensor as index, got dtype ", t.dtype());
+      if (t.dim() == 0 && t.dtype() != kBool && is_integral(t.dtype()) &&
+          !t.is_meta()) {  // a number that happens to be a tensor
         r.view = select_row(r.view, dim, t.item().to_int());
         continue;
       }
@@ -106,8 +114,9 @@ Resolved resolve(const Tensor& self, PyObject* key) {
         // A mask stands for several dimensions: one list of coordinates for each.
         const Tensor coordinates = nonzero(t);
         for (int64_t d = 0; d < t.dim(); ++d) {
-          CLEW_CHECK(t.size(d) == r.view.size(dim), IndexError, "index: expected a mask that fits shape ", r.view.sizes(), ", got shape ",
-                     t.sizes(), " (sizes ", t.size(d), " and ", r.view.size(dim), " at dimension ", dim, ")");
+          CLEW_CHECK(t.size(d) == r.view.size(dim), IndexError, "index: expected a mask that fits shape ",
+                     r.view.sizes(), ", got shape ", t.sizes(), " (sizes ", t.size(d), " and ",
+                     r.view.size(dim), " at dimension ", dim, ")");
           put_index(select(coordinates, 1, d));
           ++dim;
         }
@@ -127,7 +136,8 @@ Resolved resolve(const Tensor& self, PyObject* key) {
       const Object index(check(PyNumber_Index(item)));
       r.view = select_row(r.view, dim, to_int(index.get()));
     } else {
-      detail::raise<TypeError>("index: expected integers, slices, None, '...', tensors or lists, got ", Py_TYPE(item)->tp_name);
+      detail::raise<TypeError>("index: expected integers, slices, None, '...', tensors or lists, got ",
+                               Py_TYPE(item)->tp_name);
     }
   }
   return r;
@@ -145,7 +155,8 @@ PyObject* get_item(PyObject* self, PyObject* key) {
     }
     if (is_tensor(key) && as_tensor(key).numel() > 1 && as_tensor(key).dtype() != kBool) {
       const Tensor& i = as_tensor(key);
-      CLEW_CHECK(!is_floating(i.dtype()), IndexError, "index: expected an integer or bool tensor as index, got dtype ", i.dtype());
+      CLEW_CHECK(!is_floating(i.dtype()), IndexError,
+                 "index: expected an integer or bool tensor as index, got dtype ", i.dtype());
       Tensor result;
       {
         const ReleaseGil release(t.numel() >= kReleaseGilNumel);
@@ -154,7 +165,8 @@ PyObject* get_item(PyObject* self, PyObject* key) {
       return wrap(result);
     }
     const Resolved r = resolve(t, key);
-    if (!r.advanced) return wrap(r.view.is_same(t) ? as_strided(t, t.sizes(), t.strides(), t.storage_offset()) : r.view);
+    if (!r.advanced)
+      return wrap(r.view.is_same(t) ? as_strided(t, t.sizes(), t.strides(), t.storage_offset()) : r.view);
     return wrap(index(r.view, r.indices));
   });
 }
@@ -162,7 +174,8 @@ PyObject* get_item(PyObject* self, PyObject* key) {
 int set_item(PyObject* self, PyObject* key, PyObject* value) {
   return guarded(
       [&]() -> int {
-        CLEW_CHECK(value != nullptr, TypeError, "del: expected an assignment; elements of a tensor cannot be deleted");
+        CLEW_CHECK(value != nullptr, TypeError,
+                   "del: expected an assignment; elements of a tensor cannot be deleted");
         const Tensor& t = as_tensor(self);
         const Resolved r = resolve(t, key);
         Scalar number;
@@ -182,7 +195,8 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
           index_put_(r.view, r.indices, source.dtype() == t.dtype() ? source : source.to(t.dtype()), false);
         } else {
           // Leading dimensions of one are ignored, as everybody's habit is.
-          while (source.dim() > r.view.dim() && source.size(0) == 1) source = squeeze(source, IntArrayRef({0}));
+          while (source.dim() > r.view.dim() && source.size(0) == 1)
+            source = squeeze(source, IntArrayRef({0}));
           copy_(r.view, source);
         }
         return 0;

@@ -21,15 +21,32 @@ namespace {
 
 // --- signatures --------------------------------------------------------------------------------------
 
-enum class ParamKind : uint8_t { Tensor, OptionalTensor, TensorList, Scalar, OptionalScalar, Int, OptionalInt, Double, Bool,
-                                 IntList, OptionalIntList, DType, OptionalDType, String, OptionalString, Generator, Device };
+enum class ParamKind : uint8_t {
+  Tensor,
+  OptionalTensor,
+  TensorList,
+  Scalar,
+  OptionalScalar,
+  Int,
+  OptionalInt,
+  Double,
+  Bool,
+  IntList,
+  OptionalIntList,
+  DType,
+  OptionalDType,
+  String,
+  OptionalString,
+  Generator,
+  Device
+};
 
 struct Param {
-  PyObject* name;          // interned
+  PyObject* name;            // interned
   std::string default_text;  // as Python writes it; empty when required
   PyObject* default_value = nullptr;
   ParamKind kind;
-  bool varargs = false;    // `x.view(2, 3)`: the remaining positional ints make the list
+  bool varargs = false;  // `x.view(2, 3)`: the remaining positional ints make the list
   bool keyword_only = false;
 };
 
@@ -138,7 +155,8 @@ std::vector<Param> parse_parameters(const OpEntry& e) {
     const size_t space = declaration.rfind(' ');
     const std::string type = trimmed(declaration.substr(0, space)), name = declaration.substr(space + 1);
     if (type == "const TensorOptions&") {  // spelt out, as everybody writes it
-      for (Param p : {make_param("dtype", ParamKind::OptionalDType, "None"), make_param("device", ParamKind::Device, "None"),
+      for (Param p : {make_param("dtype", ParamKind::OptionalDType, "None"),
+                      make_param("device", ParamKind::Device, "None"),
                       make_param("requires_grad", ParamKind::Bool, "False")}) {
         p.keyword_only = true;
         out.push_back(p);
@@ -151,7 +169,8 @@ std::vector<Param> parse_parameters(const OpEntry& e) {
       out.push_back(make_param(name, t.kind, default_text));
       known = true;
     }
-    CLEW_CHECK(known, InternalError, e.info->name, ": expected a parameter type that Python knows, got '", type, "'");
+    CLEW_CHECK(known, InternalError, e.info->name, ": expected a parameter type that Python knows, got '",
+               type, "'");
   }
   return out;
 }
@@ -169,7 +188,11 @@ std::string Overload::signature(bool inplace) const {
     if (!params[i].default_text.empty()) s += " = " + params[i].default_text;
   }
   const std::string r = entry->returns;
-  return s + ") -> " + (r == "Tensor" ? "Tensor" : r == "Tensor2" ? "tuple[Tensor, Tensor]" : r == "Tensor3" ? "tuple[Tensor, Tensor, Tensor]" : "tuple[Tensor, ...]");
+  return s + ") -> " +
+         (r == "Tensor"    ? "Tensor"
+          : r == "Tensor2" ? "tuple[Tensor, Tensor]"
+          : r == "Tensor3" ? "tuple[Tensor, Tensor, Tensor]"
+                           : "tuple[Tensor, ...]");
 }
 
 // --- conversion by C++ type --------------------------------------------------------------------------
@@ -182,7 +205,8 @@ struct Mismatch {
 [[noreturn, gnu::cold]] void mismatch(const Overload& o, size_t i, PyObject* value) {
   const char* got = Py_TYPE(value)->tp_name;
   detail::raise<TypeError>(o.entry->function, ": expected ", python_type(o.params[i].kind), " for argument '",
-                           PyUnicode_AsUTF8(o.params[i].name), "', got ", got, " (signature: ", o.signature(false), ")");
+                           PyUnicode_AsUTF8(o.params[i].name), "', got ", got,
+                           " (signature: ", o.signature(false), ")");
 }
 
 bool int_list(PyObject* p, Shape& out) {
@@ -227,7 +251,8 @@ template <>
 struct Arg<const Tensor&> {
   static constexpr size_t kSlots = 1;
   Tensor number;
-  const Tensor* tensor;  // null for a number: the tuple of arguments moves them, so no pointer may lead inside
+  const Tensor*
+      tensor;  // null for a number: the tuple of arguments moves them, so no pointer may lead inside
   Arg(const Overload& o, PyObject* const* slots, size_t i) : tensor(to_operand(slots[i], number)) {
     if (CLEW_UNLIKELY(tensor == nullptr)) mismatch(o, i, slots[i]);
     if (tensor == &number) tensor = nullptr;
@@ -402,7 +427,8 @@ PyTypeObject* values_indices_type;
 PyObject* to_python(const Overload&, const Tensor& t) { return wrap(t); }
 PyObject* to_python(const Overload&, const TensorList& list) {
   Object out(check(PyTuple_New(static_cast<Py_ssize_t>(list.size()))));
-  for (size_t i = 0; i < list.size(); ++i) PyTuple_SET_ITEM(out.get(), static_cast<Py_ssize_t>(i), wrap(list[i]));
+  for (size_t i = 0; i < list.size(); ++i)
+    PyTuple_SET_ITEM(out.get(), static_cast<Py_ssize_t>(i), wrap(list[i]));
   return out.release();
 }
 PyObject* to_python(const Overload& o, const Tensor2& t) {
@@ -440,8 +466,7 @@ constexpr Invoke invoker(R (*)(A...)) {
 constexpr size_t kMaxParams = 24;
 
 struct OpObject {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   const std::vector<Overload>* overloads;
   bool inplace;
   PyObject* name;
@@ -463,38 +488,55 @@ ptrdiff_t find_param(const std::vector<Param>& params, PyObject* name) {
   // The NumPy spellings of reductions.
   if (PyUnicode_Compare(name, axis_name) == 0) return find_param(params, dim_name);
   if (PyUnicode_Compare(name, keepdims_name) == 0) return find_param(params, keepdim_name);
-  if (!params.empty() && PyUnicode_Compare(name, self_name) == 0 && params[0].kind == ParamKind::Tensor) return 0;
+  if (!params.empty() && PyUnicode_Compare(name, self_name) == 0 && params[0].kind == ParamKind::Tensor)
+    return 0;
   return -1;
 }
 
 bool is_int(PyObject* p) { return PyLong_Check(p) && !PyBool_Check(p); }
-bool is_int_like(PyObject* p) { return is_int(p) || (!PyFloat_Check(p) && !PyBool_Check(p) && !is_tensor(p) && PyIndex_Check(p)); }
+bool is_int_like(PyObject* p) {
+  return is_int(p) || (!PyFloat_Check(p) && !PyBool_Check(p) && !is_tensor(p) && PyIndex_Check(p));
+}
 
 // Whether `value` could be meant for the parameter: decides between overloads, without conversion.
 bool plausible(const Param& p, PyObject* value) {
   if (p.default_value != nullptr && value == p.default_value) return true;
   const bool none = value == Py_None;
   switch (p.kind) {
-    case ParamKind::Tensor: return is_tensor(value) || PyFloat_Check(value) || PyLong_Check(value);
-    case ParamKind::OptionalTensor: return none || is_tensor(value);
-    case ParamKind::Int: return is_int_like(value);
-    case ParamKind::OptionalInt: return none || is_int_like(value);
-    case ParamKind::IntList: return is_int(value) || PyTuple_Check(value) || PyList_Check(value);
-    case ParamKind::OptionalIntList: return none || is_int(value) || PyTuple_Check(value) || PyList_Check(value);
-    case ParamKind::Bool: return PyBool_Check(value) || is_tensor(value);
-    case ParamKind::String: return PyUnicode_Check(value);
-    case ParamKind::OptionalString: return none || PyUnicode_Check(value);
+    case ParamKind::Tensor:
+      return is_tensor(value) || PyFloat_Check(value) || PyLong_Check(value);
+    case ParamKind::OptionalTensor:
+      return none || is_tensor(value);
+    case ParamKind::Int:
+      return is_int_like(value);
+    case ParamKind::OptionalInt:
+      return none || is_int_like(value);
+    case ParamKind::IntList:
+      return is_int(value) || PyTuple_Check(value) || PyList_Check(value);
+    case ParamKind::OptionalIntList:
+      return none || is_int(value) || PyTuple_Check(value) || PyList_Check(value);
+    case ParamKind::Bool:
+      return PyBool_Check(value) || is_tensor(value);
+    case ParamKind::String:
+      return PyUnicode_Check(value);
+    case ParamKind::OptionalString:
+      return none || PyUnicode_Check(value);
     case ParamKind::Scalar:
-    case ParamKind::Double: return !none && !PyUnicode_Check(value) && !PyTuple_Check(value) && !PyList_Check(value);
-    default: return true;
+    case ParamKind::Double:
+      return !none && !PyUnicode_Check(value) && !PyTuple_Check(value) && !PyList_Check(value);
+    default:
+      return true;
   }
 }
 
 // Matches the call to the parameters. Returns false, or raises TypeError if `must`, when it does not fit.
-bool match(const Overload& o, bool inplace, PyObject* const* args, size_t count, PyObject* names, PyObject** slots, Object& packed, bool must) {
+bool match(const Overload& o, bool inplace, PyObject* const* args, size_t count, PyObject* names,
+           PyObject** slots, Object& packed, bool must) {
   const std::vector<Param>& params = o.params;
   auto fail = [&](auto&&... parts) {
-    if (must) detail::raise<TypeError>(o.entry->function, inplace ? "_" : "", ": ", parts..., " (signature: ", o.signature(inplace), ")");
+    if (must)
+      detail::raise<TypeError>(o.entry->function, inplace ? "_" : "", ": ", parts...,
+                               " (signature: ", o.signature(inplace), ")");
     return false;
   };
   std::fill_n(slots, params.size(), nullptr);
@@ -505,10 +547,13 @@ bool match(const Overload& o, bool inplace, PyObject* const* args, size_t count,
     if (CLEW_UNLIKELY(params[next].varargs) && is_int_like(args[i])) {
       // `x.view(2, 3)`: all that is left belongs to the list.
       for (size_t k = i; k < count; ++k) {
-        if (!is_int_like(args[k])) return fail("expected integers for argument '", PyUnicode_AsUTF8(params[next].name), "', got ", Py_TYPE(args[k])->tp_name);
+        if (!is_int_like(args[k]))
+          return fail("expected integers for argument '", PyUnicode_AsUTF8(params[next].name), "', got ",
+                      Py_TYPE(args[k])->tp_name);
       }
       const Object rest(check(PyTuple_New(static_cast<Py_ssize_t>(count - i))));
-      for (size_t k = i; k < count; ++k) PyTuple_SET_ITEM(rest.get(), static_cast<Py_ssize_t>(k - i), Py_NewRef(args[k]));
+      for (size_t k = i; k < count; ++k)
+        PyTuple_SET_ITEM(rest.get(), static_cast<Py_ssize_t>(k - i), Py_NewRef(args[k]));
       packed = rest;
       slots[next] = packed.get();
       break;
@@ -560,8 +605,10 @@ PyObject* call(PyObject* callable, PyObject* const* args, size_t nargsf, PyObjec
         std::string got;
         for (size_t i = 0; i < count; ++i) got += std::string(i ? ", " : "") + Py_TYPE(args[i])->tp_name;
         for (Py_ssize_t k = 0; names != nullptr && k < PyTuple_GET_SIZE(names); ++k)
-          got += std::string(got.empty() ? "" : ", ") + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, k)) + "=" + Py_TYPE(args[count + static_cast<size_t>(k)])->tp_name;
-        detail::raise<TypeError>(overloads.front().entry->function, ": expected arguments of one of these signatures, got (", got, ")", all);
+          got += std::string(got.empty() ? "" : ", ") + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, k)) + "=" +
+                 Py_TYPE(args[count + static_cast<size_t>(k)])->tp_name;
+        detail::raise<TypeError>(overloads.front().entry->function,
+                                 ": expected arguments of one of these signatures, got (", got, ")", all);
       }
     } else {
       match(*chosen, self->inplace, args, count, names, slots, packed, true);
@@ -571,7 +618,9 @@ PyObject* call(PyObject* callable, PyObject* const* args, size_t nargsf, PyObjec
   });
 }
 
-PyObject* op_repr(PyObject* p) { return PyUnicode_FromFormat("<clew op %U>", reinterpret_cast<OpObject*>(p)->name); }
+PyObject* op_repr(PyObject* p) {
+  return PyUnicode_FromFormat("<clew op %U>", reinterpret_cast<OpObject*>(p)->name);
+}
 PyObject* op_get(PyObject* p, PyObject* instance, PyObject*) {
   if (instance == nullptr || instance == Py_None) return Py_NewRef(p);
   return PyMethod_New(p, instance);
@@ -629,7 +678,9 @@ struct Row {
   Invoke invoke;
 };
 #define CLEW_SIGNATURE(id) static_cast<decltype(signatures::id)*>
-#define CLEW_ROW(id, function, inplace_function) {erased(CLEW_SIGNATURE(id)(&clew::function)), inplace_function, invoker(CLEW_SIGNATURE(id)(&clew::function))},
+#define CLEW_ROW(id, function, inplace_function)                  \
+  {erased(CLEW_SIGNATURE(id)(&clew::function)), inplace_function, \
+   invoker(CLEW_SIGNATURE(id)(&clew::function))},
 // In the order of op_table(), which expands the same lists.
 const Row* rows() {
   static const Row table[] = {
@@ -648,8 +699,12 @@ const Row* rows() {
 #undef CLEW_ROW
 #undef CLEW_SIGNATURE
 
-void add_to(PyObject* module, const std::string& name, PyObject* op) { check(PyModule_AddObjectRef(module, name.c_str(), op)); }
-void add_method(const std::string& name, PyObject* op) { check(PyDict_SetItemString(TensorType.tp_dict, name.c_str(), op)); }
+void add_to(PyObject* module, const std::string& name, PyObject* op) {
+  check(PyModule_AddObjectRef(module, name.c_str(), op));
+}
+void add_method(const std::string& name, PyObject* op) {
+  check(PyDict_SetItemString(TensorType.tp_dict, name.c_str(), op));
+}
 
 PyObject* submodule(PyObject* module, const char* name) {
   const std::string full = std::string("clew._C.") + name;
@@ -661,7 +716,8 @@ PyObject* submodule(PyObject* module, const char* name) {
 }  // namespace
 
 PyObject* op_table_for_python() {
-  static const char* const kinds[] = {"Op", "Inplace", "Method", "MethodInplace", "Function", "NN", "Internal"};
+  static const char* const kinds[] = {"Op",       "Inplace", "Method",  "MethodInplace",
+                                      "Function", "NN",      "Internal"};
   Object list(check(PyList_New(0)));
   OpKind kind = OpKind::Op;
   for (const OpEntry& e : op_table()) {
@@ -675,10 +731,12 @@ PyObject* op_table_for_python() {
     }
     const bool inplace = kind == OpKind::Inplace || kind == OpKind::MethodInplace;
     const Object row(check(Py_BuildValue(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:O, s:z, s:O, s:O, s:O}", "name", e.info->name, "function", e.function, "overload", e.overload, "kind",
-        kinds[static_cast<int>(kind)], "signature", o.signature(false).c_str(), "doc", e.info->doc, "dtypes", dtypes.get(), "differentiable",
-        e.info->not_differentiable == nullptr ? Py_True : Py_False, "not_differentiable", e.info->not_differentiable, "composite",
-        e.info->is_composite ? Py_True : Py_False, "inplace", inplace && e.overload[0] == '\0' ? Py_True : Py_False, "view",
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:O, s:z, s:O, s:O, s:O}", "name", e.info->name, "function",
+        e.function, "overload", e.overload, "kind", kinds[static_cast<int>(kind)], "signature",
+        o.signature(false).c_str(), "doc", e.info->doc, "dtypes", dtypes.get(), "differentiable",
+        e.info->not_differentiable == nullptr ? Py_True : Py_False, "not_differentiable",
+        e.info->not_differentiable, "composite", e.info->is_composite ? Py_True : Py_False, "inplace",
+        inplace && e.overload[0] == '\0' ? Py_True : Py_False, "view",
         e.info->is_view ? Py_True : Py_False)));
     check(PyList_Append(list.get(), row.get()));
   }
@@ -692,8 +750,10 @@ void init_ops(PyObject* module) {
   dim_name = PyUnicode_InternFromString("dim");
   keepdim_name = PyUnicode_InternFromString("keepdim");
   self_name = PyUnicode_InternFromString("self");
-  static PyStructSequence_Field fields[] = {{"values", "The values."}, {"indices", "Where they stood, int64."}, {nullptr, nullptr}};
-  static PyStructSequence_Desc description = {"clew.return_types.values_indices", "Values and where they stood.", fields, 2};
+  static PyStructSequence_Field fields[] = {
+      {"values", "The values."}, {"indices", "Where they stood, int64."}, {nullptr, nullptr}};
+  static PyStructSequence_Desc description = {"clew.return_types.values_indices",
+                                              "Values and where they stood.", fields, 2};
   values_indices_type = PyStructSequence_NewType(&description);
   check(values_indices_type == nullptr ? -1 : 0);
 
@@ -710,7 +770,8 @@ void init_ops(PyObject* module) {
       const Row& row = rows()[i];
       std::vector<Param> params = parse_parameters(table[i]);
       CLEW_ASSERT(params.size() <= kMaxParams);
-      overloads->push_back({&table[i], row.fn, row.inplace_fn, row.invoke, std::move(params), kind != OpKind::NN && kind != OpKind::Internal});
+      overloads->push_back({&table[i], row.fn, row.inplace_fn, row.invoke, std::move(params),
+                            kind != OpKind::NN && kind != OpKind::Internal});
     }
     const Object op(make_op(overloads, false));
     add_to(all, function, op.get());

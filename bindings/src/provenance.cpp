@@ -39,7 +39,8 @@ bool is_own(PyCodeObject* code) {
   Py_INCREF(code);
   const char* file = PyUnicode_AsUTF8(code->co_filename);
   if (file == nullptr) PyErr_Clear();
-  const bool own = file != nullptr && !package_directory.empty() && std::string_view(file).starts_with(package_directory);
+  const bool own =
+      file != nullptr && !package_directory.empty() && std::string_view(file).starts_with(package_directory);
   slot.store(address | static_cast<uintptr_t>(own), std::memory_order_relaxed);
   return own;
 }
@@ -68,7 +69,8 @@ autograd::Provenance capture_line() noexcept {
     break;
   }
   PyCodeObject* code = found->f_code;
-  const auto offset = reinterpret_cast<const char*>(found->prev_instr) - reinterpret_cast<const char*>(_PyCode_CODE(code));
+  const auto offset =
+      reinterpret_cast<const char*>(found->prev_instr) - reinterpret_cast<const char*>(_PyCode_CODE(code));
   return {code, static_cast<int32_t>(offset)};
 #else
   if (!PyGILState_Check()) return {};  // frame objects need it

@@ -70,7 +70,9 @@ PyObject* new_tensor(PyTypeObject* type, PyObject* args, PyObject*) {
   return guarded([&]() -> PyObject* {
     PyObject* data = nullptr;
     if (PyTuple_GET_SIZE(args) >= 1) data = PyTuple_GET_ITEM(args, 0);
-    Tensor t = data == nullptr ? empty({0}) : is_tensor(data) ? as_tensor(data).detach() : tensor_from_data(data, std::nullopt, std::nullopt, true);
+    Tensor t = data == nullptr   ? empty({0})
+               : is_tensor(data) ? as_tensor(data).detach()
+                                 : tensor_from_data(data, std::nullopt, std::nullopt, true);
     return wrap_as(type, std::move(t));
   });
 }
@@ -88,7 +90,9 @@ bool is_number_like(PyObject* p) {
 
 using Binary = Tensor (*)(const Tensor&, const Tensor&);
 
-bool is_large(const Tensor& a, const Tensor& b) { return a.numel() >= kReleaseGilNumel || b.numel() >= kReleaseGilNumel; }
+bool is_large(const Tensor& a, const Tensor& b) {
+  return a.numel() >= kReleaseGilNumel || b.numel() >= kReleaseGilNumel;
+}
 
 template <Binary fn>
 PyObject* binary(PyObject* a, PyObject* b) {
@@ -145,12 +149,18 @@ PyObject* inplace_power(PyObject* a, PyObject* b, PyObject*) { return inplace<po
 
 PyObject* compare(PyObject* a, PyObject* b, int how) {
   switch (how) {
-    case Py_LT: return binary<lt>(a, b);
-    case Py_LE: return binary<le>(a, b);
-    case Py_EQ: return binary<eq>(a, b);
-    case Py_NE: return binary<ne>(a, b);
-    case Py_GT: return binary<gt>(a, b);
-    default: return binary<ge>(a, b);
+    case Py_LT:
+      return binary<lt>(a, b);
+    case Py_LE:
+      return binary<le>(a, b);
+    case Py_EQ:
+      return binary<eq>(a, b);
+    case Py_NE:
+      return binary<ne>(a, b);
+    case Py_GT:
+      return binary<gt>(a, b);
+    default:
+      return binary<ge>(a, b);
   }
 }
 
@@ -158,8 +168,8 @@ int as_bool(PyObject* p) {
   return guarded(
       [&]() -> int {
         const Tensor& t = as_tensor(p);
-        CLEW_CHECK(t.numel() == 1, ValueError, "bool: expected a tensor with one element, got shape ", t.sizes(),
-                   " (use any() or all())");
+        CLEW_CHECK(t.numel() == 1, ValueError, "bool: expected a tensor with one element, got shape ",
+                   t.sizes(), " (use any() or all())");
         return t.item().to_bool();
       },
       -1);
@@ -176,8 +186,9 @@ PyObject* as_int(PyObject* p) {
 PyObject* as_index(PyObject* p) {
   return guarded([&]() -> PyObject* {
     const Tensor& t = as_tensor(p);
-    CLEW_CHECK(!is_floating(t.dtype()) && t.numel() == 1, TypeError, "index: expected an integer tensor with one element, got dtype ",
-               t.dtype(), " and shape ", t.sizes());
+    CLEW_CHECK(!is_floating(t.dtype()) && t.numel() == 1, TypeError,
+               "index: expected an integer tensor with one element, got dtype ", t.dtype(), " and shape ",
+               t.sizes());
     return PyLong_FromLongLong(t.item().to_int());
   });
 }
@@ -211,7 +222,8 @@ PyObject* iterate(PyObject* p) {
     CLEW_CHECK(t.dim() > 0, TypeError, "iter: expected a tensor with dimensions, got a 0-dim tensor");
     const TensorList rows = unbind(t, 0);
     const Object list(check(PyList_New(static_cast<Py_ssize_t>(rows.size()))));
-    for (size_t i = 0; i < rows.size(); ++i) PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), wrap(rows[i]));
+    for (size_t i = 0; i < rows.size(); ++i)
+      PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), wrap(rows[i]));
     return PyObject_GetIter(list.get());
   });
 }
@@ -221,7 +233,8 @@ int contains(PyObject* p, PyObject* value) {
       [&]() -> int {
         Tensor storage;
         const Tensor* v = to_operand(value, storage);
-        CLEW_CHECK(v != nullptr, TypeError, "in: expected a number or a tensor, got ", Py_TYPE(value)->tp_name);
+        CLEW_CHECK(v != nullptr, TypeError, "in: expected a number or a tensor, got ",
+                   Py_TYPE(value)->tp_name);
         const NoGradGuard guard;
         return any(eq(as_tensor(p), *v)).item().to_bool();
       },
@@ -235,8 +248,10 @@ PyObject* get(PyObject* self, F&& f) {
   return guarded([&]() -> PyObject* { return f(as_tensor(self)); });
 }
 
-#define CLEW_GETTER(name, expression) \
-  PyObject* get_##name(PyObject* self, void*) { return get(self, [](const Tensor& t) -> PyObject* { return expression; }); }
+#define CLEW_GETTER(name, expression)                                          \
+  PyObject* get_##name(PyObject* self, void*) {                                \
+    return get(self, [](const Tensor& t) -> PyObject* { return expression; }); \
+  }
 CLEW_GETTER(shape, from_sizes(t.sizes()))
 CLEW_GETTER(dtype, from_dtype(t.dtype()))
 CLEW_GETTER(device, from_device(t.device()))
@@ -248,17 +263,18 @@ CLEW_GETTER(grad_fn, wrap_node(Ref<autograd::Node>::share(autograd::grad_fn(t)))
 CLEW_GETTER(output_nr, PyLong_FromUnsignedLong(t.body()->output_nr))
 CLEW_GETTER(data, wrap(t.detach()))
 CLEW_GETTER(T, wrap(t.dim() < 2 ? t : [&] {
-  Shape dims;
-  for (int64_t d = t.dim(); d-- > 0;) dims.push_back(d);
-  return permute(t, dims);
-}()))
+              Shape dims;
+              for (int64_t d = t.dim(); d-- > 0;) dims.push_back(d);
+              return permute(t, dims);
+            }()))
 CLEW_GETTER(mT, wrap(transpose(t, -2, -1)))
 CLEW_GETTER(is_cuda, PyBool_FromLong(t.is_cuda()))
 CLEW_GETTER(is_meta, PyBool_FromLong(t.is_meta()))
 CLEW_GETTER(itemsize, PyLong_FromSize_t(item_size(t.dtype())))
 CLEW_GETTER(nbytes, PyLong_FromSize_t(t.nbytes()))
 CLEW_GETTER(version, PyLong_FromUnsignedLong(t.version()))
-CLEW_GETTER(base, t.body()->view_base == nullptr ? Py_NewRef(Py_None) : wrap(Tensor::share(t.body()->view_base)))
+CLEW_GETTER(base,
+            t.body()->view_base == nullptr ? Py_NewRef(Py_None) : wrap(Tensor::share(t.body()->view_base)))
 CLEW_GETTER(retains_grad, PyBool_FromLong(t.body()->retains_grad))
 #undef CLEW_GETTER
 
@@ -281,7 +297,8 @@ int set_grad(PyObject* self, PyObject* value, void*) {
           as_tensor(self).set_grad({});
           return 0;
         }
-        CLEW_CHECK(is_tensor(value), TypeError, "grad: expected a tensor or None, got ", Py_TYPE(value)->tp_name);
+        CLEW_CHECK(is_tensor(value), TypeError, "grad: expected a tensor or None, got ",
+                   Py_TYPE(value)->tp_name);
         as_tensor(self).set_grad(as_tensor(value));
         return 0;
       },
@@ -313,7 +330,8 @@ PyGetSetDef getters[] = {
     {"dtype", get_dtype, nullptr, "Element type.", nullptr},
     {"device", get_device, nullptr, "Where the data is.", nullptr},
     {"ndim", get_ndim, nullptr, "Number of dimensions.", nullptr},
-    {"requires_grad", get_requires_grad, set_requires_grad, "True when backward would reach this tensor.", nullptr},
+    {"requires_grad", get_requires_grad, set_requires_grad, "True when backward would reach this tensor.",
+     nullptr},
     {"is_leaf", get_is_leaf, nullptr, "True without a grad_fn.", nullptr},
     {"grad", get_grad, set_grad, "The accumulated gradient of a leaf, or None.", nullptr},
     {"grad_fn", get_grad_fn, nullptr, "The tape node that made this tensor, or None.", nullptr},
@@ -343,7 +361,9 @@ PyObject* method_detach(PyObject* self, PyObject*) {
 }
 PyObject* method_detach_(PyObject* self, PyObject*) {
   return get(self, [&](const Tensor& t) {
-    CLEW_CHECK(!t.is_view(), AutogradError, "detach_: expected a tensor that is no view, got a view of shape ", t.sizes(), " (use detach())");
+    CLEW_CHECK(!t.is_view(), AutogradError,
+               "detach_: expected a tensor that is no view, got a view of shape ", t.sizes(),
+               " (use detach())");
     autograd::set_history(t, {}, 0);
     t.body()->requires_grad = false;
     return Py_NewRef(self);
@@ -359,7 +379,9 @@ PyObject* method_is_contiguous(PyObject* self, PyObject*) {
   return get(self, [](const Tensor& t) { return PyBool_FromLong(t.is_contiguous()); });
 }
 PyObject* method_data_ptr(PyObject* self, PyObject*) {
-  return get(self, [](const Tensor& t) { return PyLong_FromVoidPtr(t.storage()->data() == nullptr ? nullptr : t.raw_data()); });
+  return get(self, [](const Tensor& t) {
+    return PyLong_FromVoidPtr(t.storage()->data() == nullptr ? nullptr : t.raw_data());
+  });
 }
 PyObject* method_storage_offset(PyObject* self, PyObject*) {
   return get(self, [](const Tensor& t) { return PyLong_FromLongLong(t.storage_offset()); });
@@ -409,7 +431,8 @@ PyObject* method_dlpack(PyObject* self, PyObject*, PyObject*) { return get(self,
 PyObject* method_dlpack_device(PyObject* self, PyObject*) {
   return get(self, [](const Tensor& t) {
     constexpr int kDLCPU = 1;
-    CLEW_CHECK(t.is_cpu(), DeviceError, "__dlpack_device__: expected a tensor on the CPU, got one on ", t.device());
+    CLEW_CHECK(t.is_cpu(), DeviceError, "__dlpack_device__: expected a tensor on the CPU, got one on ",
+               t.device());
     return Py_BuildValue("(ii)", kDLCPU, 0);
   });
 }
@@ -423,18 +446,21 @@ PyMethodDef methods[] = {
     {"nelement", method_numel, METH_NOARGS, "Number of elements."},
     {"dim", method_dim, METH_NOARGS, "Number of dimensions."},
     {"ndimension", method_dim, METH_NOARGS, "Number of dimensions."},
-    {"is_contiguous", method_is_contiguous, METH_NOARGS, "True when elements lie in row-major order without gaps."},
+    {"is_contiguous", method_is_contiguous, METH_NOARGS,
+     "True when elements lie in row-major order without gaps."},
     {"data_ptr", method_data_ptr, METH_NOARGS, "Address of the first element."},
-    {"storage_offset", method_storage_offset, METH_NOARGS, "Elements between the storage's start and the first element."},
+    {"storage_offset", method_storage_offset, METH_NOARGS,
+     "Elements between the storage's start and the first element."},
     {"element_size", method_element_size, METH_NOARGS, "Bytes per element."},
     {"is_floating_point", method_is_floating_point, METH_NOARGS, "True for floating dtypes."},
     {"retain_grad", method_retain_grad, METH_NOARGS, "Lets a non-leaf keep its gradient in .grad."},
     {"size", method_size, METH_VARARGS, "size() is the shape; size(dim) one of its entries."},
     {"stride", method_stride, METH_VARARGS, "stride() is all strides in elements; stride(dim) one of them."},
     {"requires_grad_", method_requires_grad_, METH_VARARGS, "Sets requires_grad and returns the tensor."},
-    {"__dlpack__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_dlpack)), METH_VARARGS | METH_KEYWORDS,
-     "A DLPack capsule that shares memory."},
-    {"__dlpack_device__", method_dlpack_device, METH_NOARGS, "(device type, device index) as DLPack numbers them."},
+    {"__dlpack__", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_dlpack)),
+     METH_VARARGS | METH_KEYWORDS, "A DLPack capsule that shares memory."},
+    {"__dlpack_device__", method_dlpack_device, METH_NOARGS,
+     "(device type, device index) as DLPack numbers them."},
     {nullptr, nullptr, 0, nullptr},
 };
 
@@ -475,27 +501,38 @@ PyMappingMethods as_mapping = {.mp_length = length, .mp_subscript = get_item, .m
 // --- small types -----------------------------------------------------------------------------------
 
 struct PyDType {
-  PyObject_HEAD
-  DType dtype;
+  PyObject_HEAD DType dtype;
 };
 PyObject* dtype_objects[kDTypeCount];
 
-PyObject* dtype_repr(PyObject* p) { return PyUnicode_FromFormat("clew.%s", name(reinterpret_cast<PyDType*>(p)->dtype)); }
-PyObject* dtype_reduce(PyObject* p, PyObject*) { return PyUnicode_FromString(name(reinterpret_cast<PyDType*>(p)->dtype)); }
-PyObject* dtype_floating(PyObject* p, void*) { return PyBool_FromLong(is_floating(reinterpret_cast<PyDType*>(p)->dtype)); }
-PyObject* dtype_complex(PyObject* p, void*) { return PyBool_FromLong(is_complex(reinterpret_cast<PyDType*>(p)->dtype)); }
+PyObject* dtype_repr(PyObject* p) {
+  return PyUnicode_FromFormat("clew.%s", name(reinterpret_cast<PyDType*>(p)->dtype));
+}
+PyObject* dtype_reduce(PyObject* p, PyObject*) {
+  return PyUnicode_FromString(name(reinterpret_cast<PyDType*>(p)->dtype));
+}
+PyObject* dtype_floating(PyObject* p, void*) {
+  return PyBool_FromLong(is_floating(reinterpret_cast<PyDType*>(p)->dtype));
+}
+PyObject* dtype_complex(PyObject* p, void*) {
+  return PyBool_FromLong(is_complex(reinterpret_cast<PyDType*>(p)->dtype));
+}
 PyObject* dtype_signed(PyObject* p, void*) {
   const DType t = reinterpret_cast<PyDType*>(p)->dtype;
   return PyBool_FromLong(t != DType::Bool && t != DType::UInt8);
 }
-PyObject* dtype_itemsize(PyObject* p, void*) { return PyLong_FromSize_t(item_size(reinterpret_cast<PyDType*>(p)->dtype)); }
-PyGetSetDef dtype_getters[] = {{"is_floating_point", dtype_floating, nullptr, "True for floating dtypes.", nullptr},
-                               {"is_complex", dtype_complex, nullptr, "True for complex dtypes.", nullptr},
-                               {"is_signed", dtype_signed, nullptr, "True for dtypes with negative values.", nullptr},
-                               {"itemsize", dtype_itemsize, nullptr, "Bytes per element.", nullptr},
-                               {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyObject* dtype_itemsize(PyObject* p, void*) {
+  return PyLong_FromSize_t(item_size(reinterpret_cast<PyDType*>(p)->dtype));
+}
+PyGetSetDef dtype_getters[] = {
+    {"is_floating_point", dtype_floating, nullptr, "True for floating dtypes.", nullptr},
+    {"is_complex", dtype_complex, nullptr, "True for complex dtypes.", nullptr},
+    {"is_signed", dtype_signed, nullptr, "True for dtypes with negative values.", nullptr},
+    {"itemsize", dtype_itemsize, nullptr, "Bytes per element.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
 // Pickles by name, so that identity survives.
-PyMethodDef dtype_methods[] = {{"__reduce__", dtype_reduce, METH_NOARGS, nullptr}, {nullptr, nullptr, 0, nullptr}};
+PyMethodDef dtype_methods[] = {{"__reduce__", dtype_reduce, METH_NOARGS, nullptr},
+                               {nullptr, nullptr, 0, nullptr}};
 PyTypeObject DTypeType = {.ob_base = {PyObject_HEAD_INIT(nullptr) 0},
                           .tp_name = "clew.dtype",
                           .tp_basicsize = sizeof(PyDType),
@@ -506,8 +543,7 @@ PyTypeObject DTypeType = {.ob_base = {PyObject_HEAD_INIT(nullptr) 0},
                           .tp_getset = dtype_getters};
 
 struct PyDevice {
-  PyObject_HEAD
-  Device device;
+  PyObject_HEAD Device device;
 };
 PyObject* device_new(PyTypeObject* type, PyObject* args, PyObject* kwargs);
 PyObject* device_repr(PyObject* p) {
@@ -517,7 +553,9 @@ PyObject* device_repr(PyObject* p) {
   if (d.type != DeviceType::CUDA) return PyUnicode_FromFormat("device(type='%s')", kind);
   return PyUnicode_FromFormat("device(type='%s', index=%d)", kind, d.index);
 }
-PyObject* device_str(PyObject* p) { return PyUnicode_FromString(reinterpret_cast<PyDevice*>(p)->device.str().c_str()); }
+PyObject* device_str(PyObject* p) {
+  return PyUnicode_FromString(reinterpret_cast<PyDevice*>(p)->device.str().c_str());
+}
 PyObject* device_type(PyObject* p, void*) {
   static const char* const kinds[] = {"cpu", "cuda", "meta"};
   return PyUnicode_FromString(kinds[static_cast<int>(reinterpret_cast<PyDevice*>(p)->device.type)]);
@@ -531,9 +569,10 @@ Py_hash_t device_hash(PyObject* p) {
   return static_cast<int>(d.type) * 256 + d.index;
 }
 PyObject* device_compare(PyObject* a, PyObject* b, int how);
-PyGetSetDef device_getters[] = {{"type", device_type, nullptr, "'cpu', 'cuda' or 'meta'.", nullptr},
-                                {"index", device_index, nullptr, "Number of the CUDA device, or None.", nullptr},
-                                {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyGetSetDef device_getters[] = {
+    {"type", device_type, nullptr, "'cpu', 'cuda' or 'meta'.", nullptr},
+    {"index", device_index, nullptr, "Number of the CUDA device, or None.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyTypeObject DeviceType_ = {.ob_base = {PyObject_HEAD_INIT(nullptr) 0},
                             .tp_name = "clew.device",
                             .tp_basicsize = sizeof(PyDevice),
@@ -547,7 +586,8 @@ PyTypeObject DeviceType_ = {.ob_base = {PyObject_HEAD_INIT(nullptr) 0},
                             .tp_new = device_new};
 
 PyObject* device_compare(PyObject* a, PyObject* b, int how) {
-  if ((how != Py_EQ && how != Py_NE) || Py_TYPE(a) != &DeviceType_ || Py_TYPE(b) != &DeviceType_) Py_RETURN_NOTIMPLEMENTED;
+  if ((how != Py_EQ && how != Py_NE) || Py_TYPE(a) != &DeviceType_ || Py_TYPE(b) != &DeviceType_)
+    Py_RETURN_NOTIMPLEMENTED;
   const bool same = reinterpret_cast<PyDevice*>(a)->device == reinterpret_cast<PyDevice*>(b)->device;
   return PyBool_FromLong(same == (how == Py_EQ));
 }
@@ -557,9 +597,11 @@ PyObject* device_new(PyTypeObject*, PyObject* args, PyObject* kwargs) {
     static const char* keywords[] = {"type", "index", nullptr};
     PyObject* type = nullptr;
     int index = -1;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|i", const_cast<char**>(keywords), &type, &index)) throw PythonError();
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|i", const_cast<char**>(keywords), &type, &index))
+      throw PythonError();
     Device d;
-    CLEW_CHECK(to_device(type, d), TypeError, "device: expected a string or a device, got ", Py_TYPE(type)->tp_name);
+    CLEW_CHECK(to_device(type, d), TypeError, "device: expected a string or a device, got ",
+               Py_TYPE(type)->tp_name);
     CLEW_CHECK(index >= -1 && index < 128, ValueError, "device: expected index in [0, 127], got ", index);
     if (index >= 0 && d.type == DeviceType::CUDA) d.index = static_cast<int8_t>(index);
     return from_device(d);
@@ -575,7 +617,8 @@ PyObject* size_repr(PyObject* p) {
   const Object text(PyTuple_Type.tp_repr(p));
   return text ? PyUnicode_FromFormat("clew.Size(%U)", text.get()) : nullptr;
 }
-PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "Product of the sizes."}, {nullptr, nullptr, 0, nullptr}};
+PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "Product of the sizes."},
+                              {nullptr, nullptr, 0, nullptr}};
 PyTypeObject SizeType = {.ob_base = {PyObject_HEAD_INIT(nullptr) 0},
                          .tp_name = "clew.Size",
                          .tp_repr = size_repr,
@@ -644,7 +687,8 @@ bool to_scalar(PyObject* p, Scalar& out) {
     return true;
   }
   if (!is_number_like(p)) return false;
-  if (std::strcmp(Py_TYPE(p)->tp_name, "numpy.bool") == 0 || std::strcmp(Py_TYPE(p)->tp_name, "numpy.bool_") == 0) {
+  if (std::strcmp(Py_TYPE(p)->tp_name, "numpy.bool") == 0 ||
+      std::strcmp(Py_TYPE(p)->tp_name, "numpy.bool_") == 0) {
     out = Scalar(PyObject_IsTrue(p) == 1);
     return true;
   }
@@ -709,15 +753,19 @@ bool to_device(PyObject* p, Device& out) {
 
 PyObject* from_sizes(IntArrayRef sizes) {
   PyObject* p = check(SizeType.tp_alloc(&SizeType, static_cast<Py_ssize_t>(sizes.size())));
-  for (size_t i = 0; i < sizes.size(); ++i) PyTuple_SET_ITEM(p, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(sizes[i]));
+  for (size_t i = 0; i < sizes.size(); ++i)
+    PyTuple_SET_ITEM(p, static_cast<Py_ssize_t>(i), PyLong_FromLongLong(sizes[i]));
   return p;
 }
 
 PyObject* from_scalar(const Scalar& s) {
   switch (s.kind()) {
-    case Scalar::Kind::Bool: return PyBool_FromLong(s.to_bool());
-    case Scalar::Kind::Int: return PyLong_FromLongLong(s.to_int());
-    case Scalar::Kind::Double: break;
+    case Scalar::Kind::Bool:
+      return PyBool_FromLong(s.to_bool());
+    case Scalar::Kind::Int:
+      return PyLong_FromLongLong(s.to_int());
+    case Scalar::Kind::Double:
+      break;
   }
   return PyFloat_FromDouble(s.to_double());
 }

@@ -7,15 +7,16 @@
 namespace clew::python {
 
 struct PyTensor {
-  PyObject_HEAD
-  Tensor tensor;
+  PyObject_HEAD Tensor tensor;
   PyObject* dict;
   PyObject* weak_references;
 };
 
 extern PyTypeObject TensorType;
 
-inline bool is_tensor(PyObject* p) { return Py_TYPE(p) == &TensorType || PyType_IsSubtype(Py_TYPE(p), &TensorType); }
+inline bool is_tensor(PyObject* p) {
+  return Py_TYPE(p) == &TensorType || PyType_IsSubtype(Py_TYPE(p), &TensorType);
+}
 /// The C++ tensor inside; `p` must be a tensor.
 inline const Tensor& as_tensor(PyObject* p) { return reinterpret_cast<PyTensor*>(p)->tensor; }
 /// The wrapper of `t`: the same object for as long as Python holds it. None for an undefined tensor.
@@ -25,14 +26,15 @@ PyObject* wrap_as(PyTypeObject* type, Tensor t);
 
 /// A number (bool, int, float, NumPy scalar) as Scalar; false without an error set if it is none.
 bool to_scalar(PyObject* p, Scalar& out);
-/// Tensor operand of an op: a tensor, or a number as a weak scalar held in `storage`. Null without an error if neither.
+/// Tensor operand of an op: a tensor, or a number as a weak scalar held in `storage`. Null without an error
+/// if neither.
 const Tensor* to_operand(PyObject* p, Tensor& storage);
 
-PyObject* from_dtype(DType t);                  // new reference to clew.float32 and so on
-bool to_dtype(PyObject* p, DType& out);         // also accepts float, int, bool
+PyObject* from_dtype(DType t);           // new reference to clew.float32 and so on
+bool to_dtype(PyObject* p, DType& out);  // also accepts float, int, bool
 PyObject* from_device(Device d);
-bool to_device(PyObject* p, Device& out);       // device object, "cuda:1"; throws ValueError on bad text
-PyObject* from_sizes(IntArrayRef sizes);        // clew.Size
+bool to_device(PyObject* p, Device& out);  // device object, "cuda:1"; throws ValueError on bad text
+PyObject* from_sizes(IntArrayRef sizes);   // clew.Size
 PyObject* from_scalar(const Scalar& s);
 
 /// `x[key]` and `x[key] = value`.

@@ -212,7 +212,8 @@ class Run {
 
   // Adds the user's forward line, unless a message has one.
   static void blame(Error& e, const Node& node) {
-    if (const std::string line = node.forward_line(); !line.empty() && std::string(e.what()).find("\n") == std::string::npos)
+    if (const std::string line = node.forward_line();
+        !line.empty() && std::string(e.what()).find("\n") == std::string::npos)
       e.add_context("in " + node.name() + ", recorded by: " + line);
   }
 
@@ -221,8 +222,8 @@ class Run {
     for (size_t i = 0; i < results.size(); ++i) {
       const Tensor& g = results[i];
       if (!g.defined() || !is_floating(g.dtype()) || g.is_meta()) continue;
-      CLEW_CHECK(!any(isnan(g)).item().to_bool(), AutogradError, node.name(), ": expected finite gradients, got NaN in gradient ", i,
-                 " of shape ", g.sizes());
+      CLEW_CHECK(!any(isnan(g)).item().to_bool(), AutogradError, node.name(),
+                 ": expected finite gradients, got NaN in gradient ", i, " of shape ", g.sizes());
     }
   }
 
@@ -230,23 +231,26 @@ class Run {
     for (auto& h : node.hooks->on_output) {
       Tensor& g = grads[h.output_nr];
       if (!g.defined()) continue;
-      if (Tensor replacement = h.hook(g); replacement.defined()) g = fitted(node, h.output_nr, std::move(replacement), "a hook", node);
+      if (Tensor replacement = h.hook(g); replacement.defined())
+        g = fitted(node, h.output_nr, std::move(replacement), "a hook", node);
     }
     for (auto& [key, hook] : node.hooks->before) hook(grads);
   }
 
   // Makes a gradient look like the tensor it belongs to: sums over broadcast dimensions, casts.
   // `maker` is the node whose forward line an error names.
-  static Tensor fitted(const Node& target, uint32_t nr, Tensor g, const std::string& source, const Node& maker) {
+  static Tensor fitted(const Node& target, uint32_t nr, Tensor g, const std::string& source,
+                       const Node& maker) {
     const Node::Output& want = target.outputs[nr];
     try {
       if (CLEW_UNLIKELY(g.sizes() != IntArrayRef(want.shape))) {
-        CLEW_CHECK(broadcastable_to(want.shape, g.sizes()), ShapeError, source, ": expected a gradient of shape ", want.shape, ", got ",
-                   g.sizes());
+        CLEW_CHECK(broadcastable_to(want.shape, g.sizes()), ShapeError, source,
+                   ": expected a gradient of shape ", want.shape, ", got ", g.sizes());
         g = sum_to_size(g, want.shape);
       }
       if (CLEW_UNLIKELY(g.dtype() != want.dtype)) g = g.to(want.dtype);
-      CLEW_CHECK(g.device() == want.device, DeviceError, source, ": expected a gradient on ", want.device, ", got ", g.device());
+      CLEW_CHECK(g.device() == want.device, DeviceError, source, ": expected a gradient on ", want.device,
+                 ", got ", g.device());
       return g;
     } catch (Error& e) {
       blame(e, maker);
@@ -256,7 +260,9 @@ class Run {
   static Tensor checked(const Node& node, size_t i, Tensor g) {
     const Edge& e = node.edges[i];
     const Node::Output& want = e.node->outputs[e.input_nr];
-    if (CLEW_LIKELY(g.sizes() == IntArrayRef(want.shape) && g.dtype() == want.dtype && g.device() == want.device)) return g;
+    if (CLEW_LIKELY(g.sizes() == IntArrayRef(want.shape) && g.dtype() == want.dtype &&
+                    g.device() == want.device))
+      return g;
     return fitted(*e.node, e.input_nr, std::move(g), node.name(), node);
   }
 
@@ -267,8 +273,8 @@ class Run {
       sum = std::move(g);
       return;
     }
-    const bool owned = !create_graph_ && sum.body()->refs.load(std::memory_order_acquire) == 1 && sum.storage()->unique() &&
-                       sum.body()->view_base == nullptr;
+    const bool owned = !create_graph_ && sum.body()->refs.load(std::memory_order_acquire) == 1 &&
+                       sum.storage()->unique() && sum.body()->view_base == nullptr;
     if (owned) {
       const NoGradGuard guard;
       add_(sum, g);
@@ -288,22 +294,25 @@ class Run {
 
 void add_roots(Run& run, const char* op, const TensorList& outputs, TensorList& seeds) {
   CLEW_CHECK(!outputs.empty(), ValueError, op, ": expected at least one tensor, got none");
-  CLEW_CHECK(seeds.empty() || seeds.size() == outputs.size(), ValueError, op, ": expected one gradient per tensor (", outputs.size(),
-             "), got ", seeds.size());
+  CLEW_CHECK(seeds.empty() || seeds.size() == outputs.size(), ValueError, op,
+             ": expected one gradient per tensor (", outputs.size(), "), got ", seeds.size());
   seeds.resize(outputs.size());
   for (size_t i = 0; i < outputs.size(); ++i) {
     const Tensor& t = outputs[i];
     CLEW_CHECK(t.defined(), ValueError, op, ": expected a tensor, got an undefined one at position ", i);
     const Edge e = gradient_edge(t);
-    CLEW_CHECK(e, AutogradError, op, ": expected a tensor that requires grad or has a grad_fn, got one of shape ", t.sizes(), " at position ",
-               i, " (set requires_grad on its inputs, and compute it outside of no_grad())");
+    CLEW_CHECK(e, AutogradError, op,
+               ": expected a tensor that requires grad or has a grad_fn, got one of shape ", t.sizes(),
+               " at position ", i, " (set requires_grad on its inputs, and compute it outside of no_grad())");
     Tensor g = seeds[i];
     if (!g.defined()) {
-      CLEW_CHECK(t.numel() == 1, ValueError, op, ": expected a one-element tensor where no gradient is given, got shape ", t.sizes(),
+      CLEW_CHECK(t.numel() == 1, ValueError, op,
+                 ": expected a one-element tensor where no gradient is given, got shape ", t.sizes(),
                  " (reduce it, for example with sum(), or pass gradient=)");
       g = ones_like(t);
     } else {
-      CLEW_CHECK(g.sizes() == t.sizes(), ShapeError, op, ": expected a gradient of shape ", t.sizes(), ", got ", g.sizes());
+      CLEW_CHECK(g.sizes() == t.sizes(), ShapeError, op, ": expected a gradient of shape ", t.sizes(),
+                 ", got ", g.sizes());
       if (g.dtype() != t.dtype()) g = g.to(t.dtype());
     }
     run.add_root(e, g);
@@ -312,7 +321,8 @@ void add_roots(Run& run, const char* op, const TensorList& outputs, TensorList& 
 
 }  // namespace
 
-void backward(const TensorList& tensors, TensorList grad_tensors, bool retain_graph, bool create_graph, const TensorList& inputs) {
+void backward(const TensorList& tensors, TensorList grad_tensors, bool retain_graph, bool create_graph,
+              const TensorList& inputs) {
   if (!inputs.empty()) {
     TensorList grads = grad(tensors, inputs, std::move(grad_tensors), retain_graph, create_graph, true);
     const AutoGradMode mode(create_graph);
@@ -329,11 +339,12 @@ void backward(const TensorList& tensors, TensorList grad_tensors, bool retain_gr
   run.execute();
 }
 
-TensorList grad(const TensorList& outputs, const TensorList& inputs, TensorList grad_outputs, bool retain_graph, bool create_graph,
-                bool allow_unused) {
+TensorList grad(const TensorList& outputs, const TensorList& inputs, TensorList grad_outputs,
+                bool retain_graph, bool create_graph, bool allow_unused) {
   std::vector<Edge> edges;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    CLEW_CHECK(inputs[i].defined() && inputs[i].requires_grad(), AutogradError, "grad: expected inputs that require grad, input ", i,
+    CLEW_CHECK(inputs[i].defined() && inputs[i].requires_grad(), AutogradError,
+               "grad: expected inputs that require grad, input ", i,
                " does not (call requires_grad_() before computing the outputs)");
     edges.push_back(gradient_edge(inputs[i]));
   }
@@ -343,8 +354,9 @@ TensorList grad(const TensorList& outputs, const TensorList& inputs, TensorList 
   run.capture(edges);
   TensorList result = run.execute();
   for (size_t i = 0; i < inputs.size(); ++i) {
-    CLEW_CHECK(result[i].defined() || allow_unused, AutogradError, "grad: expected every input to be used by the outputs, input ", i,
-               " of shape ", inputs[i].sizes(), " was not (pass allow_unused=True to get None for it)");
+    CLEW_CHECK(result[i].defined() || allow_unused, AutogradError,
+               "grad: expected every input to be used by the outputs, input ", i, " of shape ",
+               inputs[i].sizes(), " was not (pass allow_unused=True to get None for it)");
   }
   return result;
 }
@@ -357,7 +369,8 @@ std::atomic<uint64_t> next_key{1};
 
 uint64_t register_hook(const Tensor& t, TensorHook hook) {
   const Edge e = gradient_edge(t);
-  CLEW_CHECK(e, AutogradError, "register_hook: expected a tensor that requires grad, got one of shape ", t.sizes(), " that does not");
+  CLEW_CHECK(e, AutogradError, "register_hook: expected a tensor that requires grad, got one of shape ",
+             t.sizes(), " that does not");
   const uint64_t key = next_key++;
   e.node->make_hooks().on_output.push_back({e.input_nr, key, std::move(hook)});
   return key;
@@ -366,7 +379,8 @@ uint64_t register_hook(const Tensor& t, TensorHook hook) {
 uint64_t register_post_accumulate_grad_hook(const Tensor& t, std::function<void(const Tensor&)> hook) {
   const Edge e = gradient_edge(t);
   CLEW_CHECK(e && e.node->is_accumulator(), AutogradError,
-             "register_post_accumulate_grad_hook: expected a leaf that requires grad, got a tensor of shape ", t.sizes());
+             "register_post_accumulate_grad_hook: expected a leaf that requires grad, got a tensor of shape ",
+             t.sizes());
   const uint64_t key = next_key++;
   static_cast<AccumulateGrad*>(e.node.get())->post_hooks.emplace_back(key, std::move(hook));
   return key;
@@ -377,11 +391,13 @@ void remove_hook(const Tensor& t, uint64_t key) {
   if (!e) return;
   if (e.node->hooks) std::erase_if(e.node->hooks->on_output, [&](const auto& h) { return h.key == key; });
   if (e.node->is_accumulator())
-    std::erase_if(static_cast<AccumulateGrad*>(e.node.get())->post_hooks, [&](const auto& h) { return h.first == key; });
+    std::erase_if(static_cast<AccumulateGrad*>(e.node.get())->post_hooks,
+                  [&](const auto& h) { return h.first == key; });
 }
 
 void retain_grad(const Tensor& t) {
-  CLEW_CHECK(t.requires_grad(), AutogradError, "retain_grad: expected a tensor that requires grad, got one of shape ", t.sizes());
+  CLEW_CHECK(t.requires_grad(), AutogradError,
+             "retain_grad: expected a tensor that requires grad, got one of shape ", t.sizes());
   if (t.is_leaf() || t.body()->retains_grad) return;
   t.body()->retains_grad = true;
   // The hook must not keep its tensor alive: the node holds the hook and the tensor the node.
@@ -409,7 +425,8 @@ namespace clew {
 
 Tensor sum_to_size(const Tensor& g, IntArrayRef sizes) {
   if (g.sizes() == sizes) return g;
-  CLEW_CHECK(broadcastable_to(sizes, g.sizes()), ShapeError, "sum_to_size: expected a shape that broadcasts to ", g.sizes(), ", got ", sizes);
+  CLEW_CHECK(broadcastable_to(sizes, g.sizes()), ShapeError,
+             "sum_to_size: expected a shape that broadcasts to ", g.sizes(), ", got ", sizes);
   const size_t lead = g.sizes().size() - sizes.size();
   Shape dims;
   for (size_t i = 0; i < g.sizes().size(); ++i) {

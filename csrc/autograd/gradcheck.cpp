@@ -23,7 +23,8 @@ double weighted_sum(const TensorFunction& f, const TensorList& inputs, const Ten
   return total;
 }
 
-std::string check_first(const TensorFunction& f, const TensorList& inputs, const GradcheckOptions& o, const char* what) {
+std::string check_first(const TensorFunction& f, const TensorList& inputs, const GradcheckOptions& o,
+                        const char* what) {
   Generator gen(o.seed + 1);
   TensorList outputs, used;
   {
@@ -37,11 +38,13 @@ std::string check_first(const TensorFunction& f, const TensorList& inputs, const
   for (const Tensor& y : used) cotangents.push_back(cotangent_for(y, gen));
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (!inputs[i].defined() || !inputs[i].requires_grad()) continue;
-    CLEW_CHECK(inputs[i].dtype() == kDouble, DTypeError, "gradcheck: expected float64 inputs, got ", inputs[i].dtype(), " at position ", i);
+    CLEW_CHECK(inputs[i].dtype() == kDouble, DTypeError, "gradcheck: expected float64 inputs, got ",
+               inputs[i].dtype(), " at position ", i);
     wanted.push_back(inputs[i]);
     position.push_back(i);
   }
-  CLEW_CHECK(!wanted.empty(), ValueError, "gradcheck: expected at least one input that requires grad, got none");
+  CLEW_CHECK(!wanted.empty(), ValueError,
+             "gradcheck: expected at least one input that requires grad, got none");
   TensorList roots, seeds;
   for (size_t k = 0; k < used.size(); ++k) {
     if (!used[k].requires_grad()) continue;
@@ -53,8 +56,10 @@ std::string check_first(const TensorFunction& f, const TensorList& inputs, const
 
   for (size_t w = 0; w < wanted.size(); ++w) {
     const Tensor expected_shape = wanted[w];
-    const Tensor g = analytic[w].defined() ? contiguous(analytic[w]) : zeros(expected_shape.sizes(), TensorOptions(kDouble));
-    CLEW_CHECK(g.sizes() == wanted[w].sizes(), ShapeError, "gradcheck: expected a gradient of shape ", wanted[w].sizes(), ", got ", g.sizes());
+    const Tensor g = analytic[w].defined() ? contiguous(analytic[w])
+                                           : zeros(expected_shape.sizes(), TensorOptions(kDouble));
+    CLEW_CHECK(g.sizes() == wanted[w].sizes(), ShapeError, "gradcheck: expected a gradient of shape ",
+               wanted[w].sizes(), ", got ", g.sizes());
     // Perturb a private copy, so that the caller's data and its version stay as they are.
     Tensor x;
     {
@@ -74,8 +79,8 @@ std::string check_first(const TensorFunction& f, const TensorList& inputs, const
       const double numeric = (up - down) / (2 * o.eps), computed = g.data<double>()[i];
       const bool both_nan = std::isnan(numeric) && std::isnan(computed);
       if (!both_nan && !(std::abs(numeric - computed) <= o.atol + o.rtol * std::abs(numeric)))
-        return detail::concat(what, ": expected gradient ", numeric, " (finite difference), got ", computed, " for input ", position[w],
-                              " of shape ", wanted[w].sizes(), ", element ", i);
+        return detail::concat(what, ": expected gradient ", numeric, " (finite difference), got ", computed,
+                              " for input ", position[w], " of shape ", wanted[w].sizes(), ", element ", i);
     }
   }
   return {};
@@ -84,7 +89,8 @@ std::string check_first(const TensorFunction& f, const TensorList& inputs, const
 }  // namespace
 
 std::string gradcheck(const TensorFunction& f, const TensorList& inputs, const GradcheckOptions& o) {
-  if (std::string first = check_first(f, inputs, o, "gradcheck"); !first.empty() || !o.check_second) return first;
+  if (std::string first = check_first(f, inputs, o, "gradcheck"); !first.empty() || !o.check_second)
+    return first;
   // The gradient of <f, v> is itself a function of the inputs and of v: check that one too.
   Generator gen(o.seed + 2);
   TensorList extended = inputs;

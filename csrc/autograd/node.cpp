@@ -60,7 +60,8 @@ GradList AccumulateGrad::run(GradList&& grads) {
     if (!old.defined()) {
       // The buffer may be kept as it is only if nobody else can see it change.
       const bool recording = thread_state.grad_enabled;
-      const bool owned = g.body()->refs.load(std::memory_order_acquire) == 1 && g.storage()->unique() && g.is_contiguous();
+      const bool owned =
+          g.body()->refs.load(std::memory_order_acquire) == 1 && g.storage()->unique() && g.is_contiguous();
       leaf.set_grad(recording || owned ? g : clone(g));
     } else if (thread_state.grad_enabled) {
       leaf.set_grad(add(old, g));
@@ -75,16 +76,21 @@ GradList AccumulateGrad::run(GradList&& grads) {
 // --- saved tensors -----------------------------------------------------------------------------
 
 SavedTensor::SavedTensor(const Tensor& t, bool is_output)
-    : tensor_(is_output ? t.detach() : t), version_(t.version()), output_nr_(t.body()->output_nr), is_output_(is_output) {}
+    : tensor_(is_output ? t.detach() : t),
+      version_(t.version()),
+      output_nr_(t.body()->output_nr),
+      is_output_(is_output) {}
 
 Tensor SavedTensor::unpack(Node* owner) const {
   if (CLEW_UNLIKELY(tensor_.version() != version_)) {
     const std::string line = owner->forward_line();
     const char* writer = tensor_.storage()->last_writer();
     detail::raise<AutogradError>(
-        owner->name(), ": expected a saved tensor of shape ", tensor_.sizes(), " at version ", version_, ", got version ",
-        tensor_.version(), " (", writer != nullptr ? detail::concat(writer, "_") : "an in-place op", " changed it after ",
-        owner->name(), " saved it for backward; use the out-of-place op, or clone() before changing it)", line.empty() ? "" : "\nsaved by: ", line);
+        owner->name(), ": expected a saved tensor of shape ", tensor_.sizes(), " at version ", version_,
+        ", got version ", tensor_.version(), " (",
+        writer != nullptr ? detail::concat(writer, "_") : "an in-place op", " changed it after ",
+        owner->name(), " saved it for backward; use the out-of-place op, or clone() before changing it)",
+        line.empty() ? "" : "\nsaved by: ", line);
   }
   if (!is_output_) return tensor_;
   // A saved output was stored without history, so that the node does not own itself.
@@ -120,8 +126,9 @@ GradList OpNode::run(GradList&& grads) {
     return op->grad(ctx, grads[0]);
   }
   if (op->grads != nullptr) return op->grads(ctx, TensorListRef(grads.data(), grads.size()));
-  detail::raise<AutogradError>(op->name, ": expected an op with a gradient on the way back, but ", op->name, " has none (",
-                               op->not_differentiable, "); detach() its input if no gradient should flow");
+  detail::raise<AutogradError>(op->name, ": expected an op with a gradient on the way back, but ", op->name,
+                               " has none (", op->not_differentiable,
+                               "); detach() its input if no gradient should flow");
 }
 
 void OpNode::release_saved() {
@@ -138,7 +145,8 @@ Edge accumulator_edge(TensorBody* b) {
   auto* current = std::atomic_ref<GraphNode*>(b->node).load(std::memory_order_acquire);
   if (current == nullptr) {
     auto* fresh = new AccumulateGrad(b);
-    if (std::atomic_ref<GraphNode*>(b->node).compare_exchange_strong(current, fresh, std::memory_order_acq_rel)) {
+    if (std::atomic_ref<GraphNode*>(b->node).compare_exchange_strong(current, fresh,
+                                                                     std::memory_order_acq_rel)) {
       current = fresh;
     } else {
       fresh->release();
@@ -191,17 +199,20 @@ void rebase_history(const Tensor& t, Ref<Node> node) {
   const Shape sizes = t.sizes().vec(), strides = t.strides().vec();
   const int64_t offset = t.storage_offset();
   const Edge base_edge = base.requires_grad() ? gradient_edge(base) : Edge{};
-  auto scatter = Ref<Node>::adopt(new FunctionNode("AsStridedScatterBackward", [base_sizes = base.sizes().vec(), sizes, strides, offset,
-                                                                                base_offset = base.storage_offset(),
-                                                                                wants_base = static_cast<bool>(base_edge)](GradList&& g) {
-    if (!g[0].defined()) return GradList(2);
-    const Tensor whole = contiguous(g[0]);
-    const int64_t relative = offset - base_offset;
-    Tensor to_view = clone(as_strided(whole, sizes, strides, relative + whole.storage_offset()));
-    Tensor to_base;
-    if (wants_base) to_base = as_strided_scatter(whole, zeros_like(to_view), sizes, strides, relative + whole.storage_offset());
-    return GradList{to_base, to_view};
-  }));
+  auto scatter = Ref<Node>::adopt(new FunctionNode(
+      "AsStridedScatterBackward",
+      [base_sizes = base.sizes().vec(), sizes, strides, offset, base_offset = base.storage_offset(),
+       wants_base = static_cast<bool>(base_edge)](GradList&& g) {
+        if (!g[0].defined()) return GradList(2);
+        const Tensor whole = contiguous(g[0]);
+        const int64_t relative = offset - base_offset;
+        Tensor to_view = clone(as_strided(whole, sizes, strides, relative + whole.storage_offset()));
+        Tensor to_base;
+        if (wants_base)
+          to_base = as_strided_scatter(whole, zeros_like(to_view), sizes, strides,
+                                       relative + whole.storage_offset());
+        return GradList{to_base, to_view};
+      }));
   scatter->sequence = thread_state.next_sequence++;
   scatter->provenance = node->provenance;
   scatter->edges.push_back(base_edge);
@@ -218,13 +229,13 @@ void rebase_history(const Tensor& t, Ref<Node> node) {
 void check_inplace(const char* op, const Tensor& self) {
   CLEW_CHECK(self.defined(), ValueError, op, "_: expected a tensor, got an undefined one");
   if (self.body()->inference)
-    CLEW_CHECK(thread_state.inference || !thread_state.grad_enabled || !self.requires_grad(), AutogradError, op,
-               "_: expected a tensor made outside of inference_mode, got an inference tensor");
+    CLEW_CHECK(thread_state.inference || !thread_state.grad_enabled || !self.requires_grad(), AutogradError,
+               op, "_: expected a tensor made outside of inference_mode, got an inference tensor");
   // Two elements in one place would be written in an order that nobody chose.
   for (size_t i = 0; i < self.sizes().size(); ++i) {
     CLEW_CHECK(self.strides()[i] != 0 || self.sizes()[i] <= 1, ValueError, op,
-               "_: expected a tensor whose elements have places of their own, got an expanded one of shape ", self.sizes(),
-               " and strides ", self.strides(), " (clone() it first)");
+               "_: expected a tensor whose elements have places of their own, got an expanded one of shape ",
+               self.sizes(), " and strides ", self.strides(), " (clone() it first)");
   }
   if (!thread_state.grad_enabled) return;
   const bool is_leaf = self.requires_grad() && grad_fn(self) == nullptr;
@@ -234,8 +245,8 @@ void check_inplace(const char* op, const Tensor& self) {
   if (TensorBody* base = self.body()->view_base) {
     const Tensor b = Tensor::share(base);
     CLEW_CHECK(!b.requires_grad() || grad_fn(b) != nullptr, AutogradError, op,
-               "_: expected a view whose base is not a leaf requiring grad, got a view of a leaf of shape ", b.sizes(),
-               " (write in place under no_grad(), or clone() first)");
+               "_: expected a view whose base is not a leaf requiring grad, got a view of a leaf of shape ",
+               b.sizes(), " (write in place under no_grad(), or clone() first)");
   }
 }
 
@@ -253,10 +264,11 @@ bool Backward::has_input(int slot) const {
 Tensor Backward::find(int slot, bool is_output) const {
   if (CLEW_UNLIKELY(node_->released)) {
     const std::string line = node_->forward_line();
-    detail::raise<AutogradError>(node_->name(),
-                                 ": expected saved tensors, but an earlier backward through this graph freed them (pass "
-                                 "retain_graph=True to the first backward if a second one follows)",
-                                 line.empty() ? "" : "\nrecorded by: ", line);
+    detail::raise<AutogradError>(
+        node_->name(),
+        ": expected saved tensors, but an earlier backward through this graph freed them (pass "
+        "retain_graph=True to the first backward if a second one follows)",
+        line.empty() ? "" : "\nrecorded by: ", line);
   }
   for (const auto& s : node_->saved) {
     if (s.slot == slot && s.is_output == is_output) return s.tensor.unpack(node_);
@@ -272,7 +284,8 @@ void Tensor::refresh_view_history() const {
   b->history_version = base.body()->history_version;
   if (!base.requires_grad()) return;
   const Tensor again = autograd::recorded_view(base, *this);
-  autograd::set_history(*this, Ref<autograd::Node>::share(static_cast<autograd::Node*>(again.body()->node)), again.body()->output_nr);
+  autograd::set_history(*this, Ref<autograd::Node>::share(static_cast<autograd::Node*>(again.body()->node)),
+                        again.body()->output_nr);
 }
 
 bool Tensor::is_leaf() const { return autograd::grad_fn(*this) == nullptr; }
@@ -281,8 +294,8 @@ const Tensor& Tensor::set_requires_grad(bool value) const {
   TensorBody* b = body();
   if (value == requires_grad()) return *this;
   if (value) {
-    CLEW_CHECK(is_differentiable(dtype()), DTypeError, "requires_grad_: expected a floating dtype, got ", dtype(),
-               " (only floating tensors have gradients)");
+    CLEW_CHECK(is_differentiable(dtype()), DTypeError, "requires_grad_: expected a floating dtype, got ",
+               dtype(), " (only floating tensors have gradients)");
   } else {
     CLEW_CHECK(is_leaf(), AutogradError, "requires_grad_: expected a leaf, got the result of ",
                autograd::grad_fn(*this)->name(), " (use detach() for a tensor without history)");
@@ -293,9 +306,12 @@ const Tensor& Tensor::set_requires_grad(bool value) const {
 
 void Tensor::set_grad(const Tensor& g) const {
   if (g.defined()) {
-    CLEW_CHECK(g.sizes() == sizes(), ShapeError, "grad: expected a gradient of shape ", sizes(), ", got ", g.sizes());
-    CLEW_CHECK(g.dtype() == dtype(), DTypeError, "grad: expected a gradient of dtype ", dtype(), ", got ", g.dtype());
-    CLEW_CHECK(g.device() == device(), DeviceError, "grad: expected a gradient on ", device(), ", got ", g.device());
+    CLEW_CHECK(g.sizes() == sizes(), ShapeError, "grad: expected a gradient of shape ", sizes(), ", got ",
+               g.sizes());
+    CLEW_CHECK(g.dtype() == dtype(), DTypeError, "grad: expected a gradient of dtype ", dtype(), ", got ",
+               g.dtype());
+    CLEW_CHECK(g.device() == device(), DeviceError, "grad: expected a gradient on ", device(), ", got ",
+               g.device());
     CLEW_CHECK(!g.is_same(*this), ValueError, "grad: expected another tensor, got the tensor itself");
   }
   Tensor copy = g;

@@ -108,7 +108,8 @@ class CLEW_API SavedTensor {
  public:
   SavedTensor() = default;
   SavedTensor(const Tensor& t, bool is_output);
-  /// Raises AutogradError when the data changed since. `owner` and `owner_ref` restore the history of an output.
+  /// Raises AutogradError when the data changed since. `owner` and `owner_ref` restore the history of an
+  /// output.
   Tensor unpack(Node* owner) const;
   bool defined() const { return tensor_.defined(); }
   const Tensor& raw() const { return tensor_; }
@@ -193,7 +194,8 @@ class Backward {
   }
   /// True when tensor argument `slot` needs its gradient.
   bool needs(int slot) const {
-    return static_cast<size_t>(slot) < node_->edges.size() && static_cast<bool>(node_->edges[static_cast<size_t>(slot)]);
+    return static_cast<size_t>(slot) < node_->edges.size() &&
+           static_cast<bool>(node_->edges[static_cast<size_t>(slot)]);
   }
   size_t num_inputs() const { return node_->edges.size(); }
   /// Shape and dtype of tensor argument `slot`, which must need its gradient.
@@ -203,7 +205,9 @@ class Backward {
     return e.node->outputs[e.input_nr];
   }
   IntArrayRef input_sizes(int slot) const { return input_meta(slot).shape; }
-  const autograd::Node::Output& output_meta(int nr = 0) const { return node_->outputs[static_cast<size_t>(nr)]; }
+  const autograd::Node::Output& output_meta(int nr = 0) const {
+    return node_->outputs[static_cast<size_t>(nr)];
+  }
 
  private:
   Tensor find(int slot, bool is_output) const;

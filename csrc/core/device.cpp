@@ -32,9 +32,12 @@ Device::Device(std::string_view text) {
 
 std::string Device::str() const {
   switch (type) {
-    case DeviceType::CPU: return "cpu";
-    case DeviceType::CUDA: return "cuda:" + std::to_string(index);
-    case DeviceType::Meta: break;
+    case DeviceType::CPU:
+      return "cpu";
+    case DeviceType::CUDA:
+      return "cuda:" + std::to_string(index);
+    case DeviceType::Meta:
+      break;
   }
   return "meta";
 }

@@ -8,8 +8,9 @@
 
 namespace clew {
 namespace {
-constexpr const char* kNames[kDTypeCount] = {"bool",    "uint8",    "int8",    "int16",   "int32",     "int64",
-                                             "float16", "bfloat16", "float32", "float64", "complex64", "complex128"};
+constexpr const char* kNames[kDTypeCount] = {"bool",    "uint8",   "int8",      "int16",
+                                             "int32",   "int64",   "float16",   "bfloat16",
+                                             "float32", "float64", "complex64", "complex128"};
 std::atomic<DType> the_default_dtype{DType::Float32};
 }  // namespace
 
@@ -46,9 +47,12 @@ void set_default_dtype(DType t) {
 
 std::ostream& operator<<(std::ostream& out, const Scalar& s) {
   switch (s.kind()) {
-    case Scalar::Kind::Bool: return out << (s.to_bool() ? "True" : "False");
-    case Scalar::Kind::Int: return out << s.to_int();
-    case Scalar::Kind::Double: break;
+    case Scalar::Kind::Bool:
+      return out << (s.to_bool() ? "True" : "False");
+    case Scalar::Kind::Int:
+      return out << s.to_int();
+    case Scalar::Kind::Double:
+      break;
   }
   return out << s.to_double();
 }

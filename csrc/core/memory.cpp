@@ -89,7 +89,8 @@ std::atomic<int64_t> plain_bytes{0}, plain_count{0};
 }
 void* allocate(size_t nbytes) {
   void* p = system_alloc(std::max<size_t>(nbytes, 1));
-  CLEW_CHECK(p != nullptr, OutOfMemoryError, "allocate: expected ", nbytes, " bytes of CPU memory, the system refused");
+  CLEW_CHECK(p != nullptr, OutOfMemoryError, "allocate: expected ", nbytes,
+             " bytes of CPU memory, the system refused");
   plain_bytes += static_cast<int64_t>(nbytes);
   ++plain_count;
   return p;
@@ -104,13 +105,15 @@ void* small_alloc_slow(size_t size_class) {
   const size_t size = size_class * kSmallStep;
   if (cache == nullptr) {
     void* p = system_alloc(size);
-    CLEW_CHECK(p != nullptr, OutOfMemoryError, "allocate: expected ", size, " bytes of CPU memory, the system refused");
+    CLEW_CHECK(p != nullptr, OutOfMemoryError, "allocate: expected ", size,
+               " bytes of CPU memory, the system refused");
     return p;
   }
   if (cache->lists[size_class] == nullptr) {
     // A slab becomes a list of blocks; slabs are never given back, their blocks only change lists.
     char* slab = static_cast<char*>(system_alloc(kSlabBytes));
-    CLEW_CHECK(slab != nullptr, OutOfMemoryError, "allocate: expected ", kSlabBytes, " bytes of CPU memory, the system refused");
+    CLEW_CHECK(slab != nullptr, OutOfMemoryError, "allocate: expected ", kSlabBytes,
+               " bytes of CPU memory, the system refused");
     const size_t count = kSlabBytes / size;
     void* next = nullptr;
     for (size_t i = count; i-- > 0;) {
@@ -122,7 +125,8 @@ void* small_alloc_slow(size_t size_class) {
   }
   void* p = cache->lists[size_class];
   cache->lists[size_class] = *static_cast<void**>(p);
-  std::atomic_ref(cache->allocated_bytes).store(cache->allocated_bytes + static_cast<int64_t>(size), std::memory_order_relaxed);
+  std::atomic_ref(cache->allocated_bytes)
+      .store(cache->allocated_bytes + static_cast<int64_t>(size), std::memory_order_relaxed);
   std::atomic_ref(cache->allocations).store(cache->allocations + 1, std::memory_order_relaxed);
   return p;
 }
@@ -132,16 +136,19 @@ void small_free_slow(void* p, size_t size_class) noexcept {
   if (cache == nullptr) return;  // the thread is ending; a block of a slab cannot go back alone
   *static_cast<void**>(p) = cache->lists[size_class];
   cache->lists[size_class] = p;
-  std::atomic_ref(cache->allocated_bytes).store(cache->allocated_bytes - static_cast<int64_t>(size_class * kSmallStep), std::memory_order_relaxed);
+  std::atomic_ref(cache->allocated_bytes)
+      .store(cache->allocated_bytes - static_cast<int64_t>(size_class * kSmallStep),
+             std::memory_order_relaxed);
 }
 
 void* large_alloc(size_t nbytes) {
   const size_t size = large_class(nbytes);
   Global& g = global();
   std::unique_lock lock(g.large_mutex);
-  CLEW_CHECK(nbytes <= (size_t{1} << 62) && (g.limit_bytes == 0 || g.large_bytes + size <= g.limit_bytes), OutOfMemoryError,
-             "allocate: expected ", nbytes, " bytes of CPU memory, got a refusal (in use ", g.large_bytes, ", cached ",
-             g.cached_bytes, ", limit ", g.limit_bytes, "); free tensors or raise the limit");
+  CLEW_CHECK(nbytes <= (size_t{1} << 62) && (g.limit_bytes == 0 || g.large_bytes + size <= g.limit_bytes),
+             OutOfMemoryError, "allocate: expected ", nbytes, " bytes of CPU memory, got a refusal (in use ",
+             g.large_bytes, ", cached ", g.cached_bytes, ", limit ", g.limit_bytes,
+             "); free tensors or raise the limit");
   void* p = nullptr;
   if (auto it = g.free_large.find(size); it != g.free_large.end()) {
     p = it->second;
@@ -155,8 +162,9 @@ void* large_alloc(size_t nbytes) {
       p = system_alloc(size);
     }
     lock.lock();
-    CLEW_CHECK(p != nullptr, OutOfMemoryError, "allocate: expected ", nbytes, " bytes of CPU memory, the system refused (in use ",
-               g.large_bytes, ", cached ", g.cached_bytes, "); free tensors or use smaller ones");
+    CLEW_CHECK(p != nullptr, OutOfMemoryError, "allocate: expected ", nbytes,
+               " bytes of CPU memory, the system refused (in use ", g.large_bytes, ", cached ",
+               g.cached_bytes, "); free tensors or use smaller ones");
     if (size >= (size_t{1} << 22)) madvise(p, size, MADV_HUGEPAGE);
   }
   g.large_bytes += size;
@@ -190,7 +198,8 @@ void* allocate(size_t nbytes) {
   if (CLEW_UNLIKELY(cache == nullptr || cache->lists[c] == nullptr)) return small_alloc_slow(c);
   void* p = cache->lists[c];
   cache->lists[c] = *static_cast<void**>(p);
-  std::atomic_ref(cache->allocated_bytes).store(cache->allocated_bytes + static_cast<int64_t>(c * kSmallStep), std::memory_order_relaxed);
+  std::atomic_ref(cache->allocated_bytes)
+      .store(cache->allocated_bytes + static_cast<int64_t>(c * kSmallStep), std::memory_order_relaxed);
   std::atomic_ref(cache->allocations).store(cache->allocations + 1, std::memory_order_relaxed);
   return p;
 }
@@ -202,7 +211,8 @@ void deallocate(void* p, size_t nbytes) noexcept {
   if (CLEW_UNLIKELY(cache == nullptr)) return small_free_slow(p, c);
   *static_cast<void**>(p) = cache->lists[c];
   cache->lists[c] = p;
-  std::atomic_ref(cache->allocated_bytes).store(cache->allocated_bytes - static_cast<int64_t>(c * kSmallStep), std::memory_order_relaxed);
+  std::atomic_ref(cache->allocated_bytes)
+      .store(cache->allocated_bytes - static_cast<int64_t>(c * kSmallStep), std::memory_order_relaxed);
 }
 #endif
 
@@ -254,7 +264,8 @@ void empty_cpu_cache() {
 }
 
 void set_cpu_memory_limit(int64_t limit_bytes) {
-  CLEW_CHECK(limit_bytes >= 0, ValueError, "set_cpu_memory_limit: expected limit_bytes >= 0, got ", limit_bytes);
+  CLEW_CHECK(limit_bytes >= 0, ValueError, "set_cpu_memory_limit: expected limit_bytes >= 0, got ",
+             limit_bytes);
   auto& g = detail::global();
   std::lock_guard lock(g.large_mutex);
   g.limit_bytes = static_cast<size_t>(limit_bytes);

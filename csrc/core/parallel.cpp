@@ -97,7 +97,8 @@ class Pool {
   void loop() {
     uint64_t seen = 0;
     for (;;) {
-      for (int i = 0; i < kSpinRounds && generation_.load(std::memory_order_acquire) == seen; ++i) pause_cpu();
+      for (int i = 0; i < kSpinRounds && generation_.load(std::memory_order_acquire) == seen; ++i)
+        pause_cpu();
       Region* region = nullptr;
       {
         std::unique_lock lock(mutex_);
@@ -128,8 +129,8 @@ class Pool {
 std::atomic<Pool*> the_pool{nullptr};
 
 Pool& pool() {
-  // Not std::call_once: its thread-locals belong to libstdc++, and reached by our TLS model they would keep the
-  // library from loading after another one that loaded libstdc++ late.
+  // Not std::call_once: its thread-locals belong to libstdc++, and reached by our TLS model they would keep
+  // the library from loading after another one that loaded libstdc++ late.
   [[maybe_unused]] static const bool made = [] {
     the_pool = new Pool;
     // A forked child has no workers: it starts over with a new pool.

@@ -22,7 +22,8 @@ uint64_t dim_mask(const char* op, std::optional<IntArrayRef> dims, int64_t rank)
   uint64_t mask = 0;
   for (int64_t d : *dims) {
     const uint64_t bit = uint64_t{1} << wrap_dim(op, d, rank);
-    CLEW_CHECK((mask & bit) == 0, ValueError, op, ": expected each dim once, got dim ", d, " again in ", *dims);
+    CLEW_CHECK((mask & bit) == 0, ValueError, op, ": expected each dim once, got dim ", d, " again in ",
+               *dims);
     mask |= bit;
   }
   return rank == 0 ? 0 : mask;
@@ -46,8 +47,9 @@ Shape broadcast_shapes(const char* op, IntArrayRef a, IntArrayRef b) {
   Shape out(rank);
   for (size_t i = 0; i < rank; ++i) {  // from the last dimension backwards
     const int64_t x = i < a.size() ? a[a.size() - 1 - i] : 1, y = i < b.size() ? b[b.size() - 1 - i] : 1;
-    CLEW_CHECK(x == y || x == 1 || y == 1, ShapeError, op, ": expected shapes that broadcast together, got ", a, " and ", b,
-               " (sizes ", x, " and ", y, " at dimension -", i + 1, "; reshape or unsqueeze one of them)");
+    CLEW_CHECK(x == y || x == 1 || y == 1, ShapeError, op, ": expected shapes that broadcast together, got ",
+               a, " and ", b, " (sizes ", x, " and ", y, " at dimension -", i + 1,
+               "; reshape or unsqueeze one of them)");
     out[rank - 1 - i] = x == 1 ? y : x;
   }
   return out;
@@ -56,7 +58,8 @@ Shape broadcast_shapes(const char* op, IntArrayRef a, IntArrayRef b) {
 Shape broadcast_strides(IntArrayRef sizes, IntArrayRef strides, IntArrayRef target) {
   Shape out(target.size(), 0);
   const size_t lead = target.size() - sizes.size();
-  for (size_t i = 0; i < sizes.size(); ++i) out[lead + i] = sizes[i] == 1 && target[lead + i] != 1 ? 0 : strides[i];
+  for (size_t i = 0; i < sizes.size(); ++i)
+    out[lead + i] = sizes[i] == 1 && target[lead + i] != 1 ? 0 : strides[i];
   return out;
 }
 
@@ -99,11 +102,12 @@ Shape infer_size(const char* op, IntArrayRef sizes, int64_t numel) {
     }
   }
   if (unknown >= 0) {
-    CLEW_CHECK(!overflow && known != 0 && numel % known == 0, ShapeError, op, ": expected a shape for ", numel,
-               " elements, got ", sizes, known == 0 ? " (the size at -1 would be ambiguous)" : "");
+    CLEW_CHECK(!overflow && known != 0 && numel % known == 0, ShapeError, op, ": expected a shape for ",
+               numel, " elements, got ", sizes, known == 0 ? " (the size at -1 would be ambiguous)" : "");
     out[static_cast<size_t>(unknown)] = numel / known;
   } else {
-    CLEW_CHECK(!overflow && known == numel, ShapeError, op, ": expected a shape for ", numel, " elements, got ", sizes);
+    CLEW_CHECK(!overflow && known == numel, ShapeError, op, ": expected a shape for ", numel,
+               " elements, got ", sizes);
   }
   return out;
 }
@@ -138,7 +142,8 @@ std::optional<Shape> view_strides(IntArrayRef sizes, IntArrayRef strides, IntArr
 
 Shape expand_param(const char* op, const char* name, IntArrayRef values, size_t n) {
   if (values.size() == n) return values.vec();
-  CLEW_CHECK(values.size() == 1, ValueError, op, ": expected ", name, " to be one integer or ", n, ", got ", values);
+  CLEW_CHECK(values.size() == 1, ValueError, op, ": expected ", name, " to be one integer or ", n, ", got ",
+             values);
   return Shape(n, values[0]);
 }
 

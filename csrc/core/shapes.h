@@ -25,5 +25,4 @@ CLEW_API std::optional<Shape> view_strides(IntArrayRef sizes, IntArrayRef stride
 /// One value repeated `n` times, or `n` values. Raises ValueError: `op: expected <name> to be ...`.
 CLEW_API Shape expand_param(const char* op, const char* name, IntArrayRef values, size_t n);
 
-
 }  // namespace clew

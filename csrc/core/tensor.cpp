@@ -97,14 +97,16 @@ void TensorBody::destroy() noexcept {
 
 namespace {
 int64_t wrapped(const char* what, int64_t d, int64_t rank) {
-  CLEW_CHECK(d >= -rank && d < rank, IndexError, what, ": expected dim in [", -rank, ", ", rank - 1, "], got ", d,
-             " (tensor has ", rank, " dimensions)");
+  CLEW_CHECK(d >= -rank && d < rank, IndexError, what, ": expected dim in [", -rank, ", ", rank - 1,
+             "], got ", d, " (tensor has ", rank, " dimensions)");
   return d < 0 ? d + rank : d;
 }
 }  // namespace
 
 int64_t Tensor::size(int64_t d) const { return sizes()[static_cast<size_t>(wrapped("size", d, dim()))]; }
-int64_t Tensor::stride(int64_t d) const { return strides()[static_cast<size_t>(wrapped("stride", d, dim()))]; }
+int64_t Tensor::stride(int64_t d) const {
+  return strides()[static_cast<size_t>(wrapped("stride", d, dim()))];
+}
 
 Scalar Tensor::item() const {
   CLEW_CHECK(numel() == 1, ValueError, "item: expected a tensor with one element, got shape ", sizes(),
@@ -143,7 +145,8 @@ Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, const Tenso
     if (sizes[i] == 0) extent = 0;
   }
   for (size_t i = 0; i < sizes.size() && extent != 0; ++i) extent += (sizes[i] - 1) * strides[i];
-  b->storage = Storage::wrap(data, static_cast<size_t>(extent) * item_size(b->dtype), b->device, std::move(deleter));
+  b->storage =
+      Storage::wrap(data, static_cast<size_t>(extent) * item_size(b->dtype), b->device, std::move(deleter));
   b->set_geometry(sizes, strides, 0);
   return t;
 }

@@ -4,11 +4,11 @@
 #include <limits>
 
 #include "clew/core/parallel.h"
+#include "core/shapes.h"
 #include "cpu/copy.h"
 #include "cpu/loops.h"
 #include "dispatch/apply.h"
 #include "kernels/iter_plan.h"
-#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -32,7 +32,8 @@ IterPlan<2> copy_plan(IntArrayRef sizes, void* out, IntArrayRef out_strides, DTy
                       IntArrayRef in_strides, DType in_dtype) {
   IterPlan<2> plan;
   plan.data = {static_cast<char*>(out), static_cast<char*>(const_cast<void*>(in))};
-  plan.item_size = {static_cast<int64_t>(clew::item_size(out_dtype)), static_cast<int64_t>(clew::item_size(in_dtype))};
+  plan.item_size = {static_cast<int64_t>(clew::item_size(out_dtype)),
+                    static_cast<int64_t>(clew::item_size(in_dtype))};
   plan.numel = numel_of(sizes);
   plan.rank = 0;
   for (size_t d = sizes.size(); d-- > 0;) {
@@ -77,31 +78,33 @@ bool transposing_copy(IterPlan<2>& plan) {
   for (int d = 1; d < plan.rank; ++d) {
     if (plan.strides[1][d] == 1 && plan.sizes[d] >= 8) along = d;
   }
-  if (along == 0 || plan.strides[0][0] != 1 || std::abs(plan.strides[1][0]) <= 1 || plan.sizes[0] < 8) return false;
+  if (along == 0 || plan.strides[0][0] != 1 || std::abs(plan.strides[1][0]) <= 1 || plan.sizes[0] < 8)
+    return false;
   std::swap(plan.sizes[1], plan.sizes[along]);
   for (auto& s : plan.strides) std::swap(s[1], s[along]);
   const int64_t n = plan.sizes[0], rows = plan.sizes[1], blocks = (rows + kBlock - 1) / kBlock;
   const int64_t out_row = plan.strides[0][1], in_step = plan.strides[1][0];
   const int64_t outer = plan.numel / (n * rows);
-  parallel_for(0, outer * blocks, std::max<int64_t>(1, kGrainMemory / (n * kBlock)), [&](int64_t first, int64_t last) {
-    for (int64_t unit = first; unit < last; ++unit) {
-      T* o = reinterpret_cast<T*>(plan.data[0]);
-      const T* a = reinterpret_cast<const T*>(plan.data[1]);
-      int64_t rest = unit / blocks;
-      for (int d = 2; d < plan.rank; ++d) {
-        const int64_t i = rest % plan.sizes[d];
-        rest /= plan.sizes[d];
-        o += i * plan.strides[0][d];
-        a += i * plan.strides[1][d];
-      }
-      const int64_t begin = unit % blocks * kBlock, end = std::min(rows, begin + kBlock);
-      for (int64_t i = 0; i < n; i += kBlock) {
-        const int64_t stop = std::min(n, i + kBlock);
-        for (int64_t r = begin; r < end; ++r)
-          for (int64_t c = i; c < stop; ++c) o[r * out_row + c] = a[r + c * in_step];
-      }
-    }
-  });
+  parallel_for(0, outer * blocks, std::max<int64_t>(1, kGrainMemory / (n * kBlock)),
+               [&](int64_t first, int64_t last) {
+                 for (int64_t unit = first; unit < last; ++unit) {
+                   T* o = reinterpret_cast<T*>(plan.data[0]);
+                   const T* a = reinterpret_cast<const T*>(plan.data[1]);
+                   int64_t rest = unit / blocks;
+                   for (int d = 2; d < plan.rank; ++d) {
+                     const int64_t i = rest % plan.sizes[d];
+                     rest /= plan.sizes[d];
+                     o += i * plan.strides[0][d];
+                     a += i * plan.strides[1][d];
+                   }
+                   const int64_t begin = unit % blocks * kBlock, end = std::min(rows, begin + kBlock);
+                   for (int64_t i = 0; i < n; i += kBlock) {
+                     const int64_t stop = std::min(n, i + kBlock);
+                     for (int64_t r = begin; r < end; ++r)
+                       for (int64_t c = i; c < stop; ++c) o[r * out_row + c] = a[r + c * in_step];
+                   }
+                 }
+               });
   return true;
 }
 
@@ -121,7 +124,8 @@ void strided_copy(IntArrayRef sizes, void* out, IntArrayRef out_strides, DType o
     return;
   }
   const CastLoop cast = loops().cast(static_cast<int>(in_dtype), static_cast<int>(out_dtype));
-  CLEW_CHECK(cast != nullptr, DTypeError, "copy: expected dtypes that convert, got ", in_dtype, " to ", out_dtype);
+  CLEW_CHECK(cast != nullptr, DTypeError, "copy: expected dtypes that convert, got ", in_dtype, " to ",
+             out_dtype);
   plan.run(kGrainMemory, [cast](const std::array<char*, 2>& p, int64_t n, const std::array<int64_t, 2>& s) {
     cast(p[0], p[1], n, s[0], s[1]);
   });
@@ -133,7 +137,9 @@ void copy_tensor(const Tensor& out, const Tensor& src) {
   strided_copy(out.sizes(), out.raw_data(), out.strides(), out.dtype(), src.raw_data(), strides, src.dtype());
 }
 
-Tensor new_tensor(IntArrayRef sizes, DType dtype) { return apply_detail::allocate({sizes.vec(), dtype}, kCPU); }
+Tensor new_tensor(IntArrayRef sizes, DType dtype) {
+  return apply_detail::allocate({sizes.vec(), dtype}, kCPU);
+}
 
 Tensor contiguous_as(const Tensor& t, DType dtype) {
   if (t.is_contiguous() && t.dtype() == dtype) return t;
@@ -157,21 +163,23 @@ T checked_value(const char* op, const Scalar& value) {
     if (value.is_floating()) {
       const double v = value.to_double();
       // The bounds are powers of two or exact in double; the comparison refuses NaN.
-      const double low = std::is_unsigned_v<T> ? -static_cast<double>(Limits::max()) : static_cast<double>(Limits::min());
+      const double low =
+          std::is_unsigned_v<T> ? -static_cast<double>(Limits::max()) : static_cast<double>(Limits::min());
       if (!(v >= low && v < static_cast<double>(Limits::max() / 2 + 1) * 2)) fail();
       return static_cast<T>(static_cast<int64_t>(v));
     }
     const int64_t v = value.to_int();
     if (v > static_cast<int64_t>(Limits::max()) ||
-        v < (std::is_unsigned_v<T> ? -static_cast<int64_t>(Limits::max()) : static_cast<int64_t>(Limits::min())))
+        v < (std::is_unsigned_v<T> ? -static_cast<int64_t>(Limits::max())
+                                   : static_cast<int64_t>(Limits::min())))
       fail();
     return static_cast<T>(v);
   } else {
     const double v = value.to_double();
     const double limit = std::is_same_v<T, Half>       ? 65504.0
                          : std::is_same_v<T, BFloat16> ? 3.3895313892515355e38
-                         : std::is_same_v<T, float>    ? static_cast<double>(std::numeric_limits<float>::max())
-                                                       : std::numeric_limits<double>::max();
+                         : std::is_same_v<T, float> ? static_cast<double>(std::numeric_limits<float>::max())
+                                                    : std::numeric_limits<double>::max();
     if (std::isfinite(v) && std::abs(v) > limit) fail();
     if constexpr (std::is_same_v<T, double>) {
       return v;
@@ -191,7 +199,8 @@ void fill_tensor(const char* op, const Tensor& out, const Scalar& value) {
   });
   if (out.numel() == 0) return;
   if (!out.is_contiguous()) {
-    strided_copy(out.sizes(), out.raw_data(), out.strides(), out.dtype(), &bytes, Shape(out.sizes().size(), 0), out.dtype());
+    strided_copy(out.sizes(), out.raw_data(), out.strides(), out.dtype(), &bytes,
+                 Shape(out.sizes().size(), 0), out.dtype());
     return;
   }
   by_size(clew::item_size(out.dtype()), [&]<class T>() {
@@ -213,7 +222,9 @@ namespace {
 void empty_cpu(Tensor&, IntArrayRef, const TensorOptions&) {}
 void zeros_cpu(Tensor& out, IntArrayRef, const TensorOptions&) { fill_tensor("zeros", out, 0); }
 void ones_cpu(Tensor& out, IntArrayRef, const TensorOptions&) { fill_tensor("ones", out, 1); }
-void full_cpu(Tensor& out, IntArrayRef, const Scalar& value, const TensorOptions&) { fill_tensor("full", out, value); }
+void full_cpu(Tensor& out, IntArrayRef, const Scalar& value, const TensorOptions&) {
+  fill_tensor("full", out, value);
+}
 
 void eye_cpu(Tensor& out, int64_t n, std::optional<int64_t> m, const TensorOptions&) {
   fill_tensor("eye", out, 0);
@@ -224,12 +235,14 @@ void eye_cpu(Tensor& out, int64_t n, std::optional<int64_t> m, const TensorOptio
   });
 }
 
-void arange_start_cpu(Tensor& out, const Scalar& start, const Scalar&, const Scalar& step, const TensorOptions&) {
+void arange_start_cpu(Tensor& out, const Scalar& start, const Scalar&, const Scalar& step,
+                      const TensorOptions&) {
   clew::dispatch<kNumeric>(out.dtype(), [&]<class T>() {
     T* p = out.data<T>();
     parallel_for(0, out.numel(), kGrainMemory, [&](int64_t b, int64_t e) {
       if constexpr (std::is_integral_v<T>) {
-        const uint64_t first = static_cast<uint64_t>(start.to_int()), by = static_cast<uint64_t>(step.to_int());
+        const uint64_t first = static_cast<uint64_t>(start.to_int()),
+                       by = static_cast<uint64_t>(step.to_int());
         for (int64_t i = b; i < e; ++i) p[i] = static_cast<T>(first + static_cast<uint64_t>(i) * by);
       } else {
         const double first = start.to_double(), by = step.to_double();

@@ -12,8 +12,8 @@
 namespace clew::cpu {
 namespace {
 
-// Threads split C over tiles, each a BLAS call of its own on one thread: one pool of threads, and tiles that do
-// not depend on how many there are.
+// Threads split C over tiles, each a BLAS call of its own on one thread: one pool of threads, and tiles that
+// do not depend on how many there are.
 void use_one_blas_thread() {
   [[maybe_unused]] static const bool done = (CLEW_BLAS(openblas_set_num_threads)(1), true);
 }
@@ -44,8 +44,8 @@ T from_scalar(const Scalar& s) {
 
 /// The plain triple loop: integers (wrapping), very small products, sizes past BLAS's 32-bit integers.
 template <class T>
-void gemm_loop(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda, bool ta, const T* b, int64_t ldb,
-               bool tb, T beta, T* c, int64_t ldc) {
+void gemm_loop(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda, bool ta, const T* b,
+               int64_t ldb, bool tb, T beta, T* c, int64_t ldc) {
   using U = typename Wrapping<T>::type;
   const int64_t ai = ta ? 1 : lda, ak = ta ? lda : 1, bk = tb ? 1 : ldb, bj = tb ? ldb : 1;
   for (int64_t i = 0; i < m; ++i) {
@@ -56,7 +56,8 @@ void gemm_loop(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda
       const U x = static_cast<U>(alpha) * static_cast<U>(a[i * ai + p * ak]);
       const T* column = b + p * bk;
       if (bj == 1) {
-        for (int64_t j = 0; j < n; ++j) row[j] = static_cast<T>(static_cast<U>(row[j]) + x * static_cast<U>(column[j]));
+        for (int64_t j = 0; j < n; ++j)
+          row[j] = static_cast<T>(static_cast<U>(row[j]) + x * static_cast<U>(column[j]));
       } else {
         for (int64_t j = 0; j < n; ++j)
           row[j] = static_cast<T>(static_cast<U>(row[j]) + x * static_cast<U>(column[j * bj]));
@@ -67,35 +68,37 @@ void gemm_loop(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda
 
 int blas_transpose(bool t) { return t ? blas::kTrans : blas::kNoTrans; }
 
-void blas_gemm(int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t lda, bool ta, const float* b,
-               int64_t ldb, bool tb, float beta, float* c, int64_t ldc) {
+void blas_gemm(int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t lda, bool ta,
+               const float* b, int64_t ldb, bool tb, float beta, float* c, int64_t ldc) {
   CLEW_BLAS(cblas_sgemm)
   (blas::kRowMajor, blas_transpose(ta), blas_transpose(tb), static_cast<int>(m), static_cast<int>(n),
-   static_cast<int>(k), alpha, a, static_cast<int>(lda), b, static_cast<int>(ldb), beta, c, static_cast<int>(ldc));
+   static_cast<int>(k), alpha, a, static_cast<int>(lda), b, static_cast<int>(ldb), beta, c,
+   static_cast<int>(ldc));
 }
-void blas_gemm(int64_t m, int64_t n, int64_t k, double alpha, const double* a, int64_t lda, bool ta, const double* b,
-               int64_t ldb, bool tb, double beta, double* c, int64_t ldc) {
+void blas_gemm(int64_t m, int64_t n, int64_t k, double alpha, const double* a, int64_t lda, bool ta,
+               const double* b, int64_t ldb, bool tb, double beta, double* c, int64_t ldc) {
   CLEW_BLAS(cblas_dgemm)
   (blas::kRowMajor, blas_transpose(ta), blas_transpose(tb), static_cast<int>(m), static_cast<int>(n),
-   static_cast<int>(k), alpha, a, static_cast<int>(lda), b, static_cast<int>(ldb), beta, c, static_cast<int>(ldc));
+   static_cast<int>(k), alpha, a, static_cast<int>(lda), b, static_cast<int>(ldb), beta, c,
+   static_cast<int>(ldc));
 }
 // (rows, cols) is the stored matrix.
-void blas_gemv(bool trans, int64_t rows, int64_t cols, float alpha, const float* a, int64_t lda, const float* x,
-               int64_t incx, float beta, float* y, int64_t incy) {
+void blas_gemv(bool trans, int64_t rows, int64_t cols, float alpha, const float* a, int64_t lda,
+               const float* x, int64_t incx, float beta, float* y, int64_t incy) {
   CLEW_BLAS(cblas_sgemv)
   (blas::kRowMajor, blas_transpose(trans), static_cast<int>(rows), static_cast<int>(cols), alpha, a,
    static_cast<int>(lda), x, static_cast<int>(incx), beta, y, static_cast<int>(incy));
 }
-void blas_gemv(bool trans, int64_t rows, int64_t cols, double alpha, const double* a, int64_t lda, const double* x,
-               int64_t incx, double beta, double* y, int64_t incy) {
+void blas_gemv(bool trans, int64_t rows, int64_t cols, double alpha, const double* a, int64_t lda,
+               const double* x, int64_t incx, double beta, double* y, int64_t incy) {
   CLEW_BLAS(cblas_dgemv)
   (blas::kRowMajor, blas_transpose(trans), static_cast<int>(rows), static_cast<int>(cols), alpha, a,
    static_cast<int>(lda), x, static_cast<int>(incx), beta, y, static_cast<int>(incy));
 }
 
 template <class T>
-void gemv_one(int64_t m, int64_t k, T alpha, const T* a, int64_t lda, bool ta, const T* x, int64_t incx, T beta, T* y,
-              int64_t incy) {
+void gemv_one(int64_t m, int64_t k, T alpha, const T* a, int64_t lda, bool ta, const T* x, int64_t incx,
+              T beta, T* y, int64_t incy) {
   if (std::max({m, k, lda, incx, incy}) > INT_MAX || incx <= 0 || incy <= 0) {
     const int64_t ai = ta ? 1 : lda, ak = ta ? lda : 1;
     for (int64_t i = 0; i < m; ++i) {
@@ -114,8 +117,8 @@ void gemv_one(int64_t m, int64_t k, T alpha, const T* a, int64_t lda, bool ta, c
 
 /// One tile (or the whole) on this thread.
 template <class T>
-void gemm_tile(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda, bool ta, const T* b, int64_t ldb,
-               bool tb, T beta, T* c, int64_t ldc) {
+void gemm_tile(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda, bool ta, const T* b,
+               int64_t ldb, bool tb, T beta, T* c, int64_t ldc) {
   if constexpr (std::is_integral_v<T>) {
     gemm_loop<T>(m, n, k, alpha, a, lda, ta, b, ldb, tb, beta, c, ldc);
   } else {
@@ -128,8 +131,8 @@ void gemm_tile(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda
 }
 
 template <class T>
-void gemm_typed(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda, bool ta, const T* b, int64_t ldb,
-                bool tb, T beta, T* c, int64_t ldc) {
+void gemm_typed(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda, bool ta, const T* b,
+                int64_t ldb, bool tb, T beta, T* c, int64_t ldc) {
   if (k == 0) alpha = T(0);
   if constexpr (std::is_floating_point_v<T>) {
     if (k > 0 && m * n * k > kLoopBelow) {
@@ -138,7 +141,8 @@ void gemm_typed(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t ld
         return parallel_for(0, (m + rows - 1) / rows, 1, [&](int64_t first, int64_t last) {
           for (int64_t tile = first; tile < last; ++tile) {
             const int64_t i = tile * rows, count = std::min(rows, m - i);
-            gemv_one(count, k, alpha, a + (ta ? i : i * lda), lda, ta, b, tb ? 1 : ldb, beta, c + i * ldc, ldc);
+            gemv_one(count, k, alpha, a + (ta ? i : i * lda), lda, ta, b, tb ? 1 : ldb, beta, c + i * ldc,
+                     ldc);
           }
         });
       }
@@ -147,7 +151,8 @@ void gemm_typed(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t ld
         return parallel_for(0, (n + columns - 1) / columns, 1, [&](int64_t first, int64_t last) {
           for (int64_t tile = first; tile < last; ++tile) {
             const int64_t j = tile * columns, count = std::min(columns, n - j);
-            gemv_one(count, k, alpha, b + (tb ? j * ldb : j), ldb, !tb, a, ta ? lda : 1, beta, c + j, int64_t{1});
+            gemv_one(count, k, alpha, b + (tb ? j * ldb : j), ldb, !tb, a, ta ? lda : 1, beta, c + j,
+                     int64_t{1});
           }
         });
       }
@@ -174,28 +179,31 @@ template <class T>
 std::unique_ptr<float[]> widened(const T* from, int64_t rows, int64_t cols, int64_t ld) {
   std::unique_ptr<float[]> to(new float[static_cast<size_t>(std::max<int64_t>(rows * cols, 1))]);
   float* p = to.get();
-  parallel_for(0, rows, std::max<int64_t>(1, kGrainMemory / std::max<int64_t>(cols, 1)), [&](int64_t b, int64_t e) {
-    for (int64_t i = b; i < e; ++i)
-      for (int64_t j = 0; j < cols; ++j) p[i * cols + j] = static_cast<float>(from[i * ld + j]);
-  });
+  parallel_for(0, rows, std::max<int64_t>(1, kGrainMemory / std::max<int64_t>(cols, 1)),
+               [&](int64_t b, int64_t e) {
+                 for (int64_t i = b; i < e; ++i)
+                   for (int64_t j = 0; j < cols; ++j) p[i * cols + j] = static_cast<float>(from[i * ld + j]);
+               });
   return to;
 }
 
 /// float16 and bfloat16: widened once, multiplied in float32, rounded once.
 template <class T>
-void gemm_low(int64_t m, int64_t n, int64_t k, float alpha, const T* a, int64_t lda, bool ta, const T* b, int64_t ldb,
-              bool tb, float beta, T* c, int64_t ldc) {
+void gemm_low(int64_t m, int64_t n, int64_t k, float alpha, const T* a, int64_t lda, bool ta, const T* b,
+              int64_t ldb, bool tb, float beta, T* c, int64_t ldc) {
   const auto wide_a = ta ? widened(a, k, m, lda) : widened(a, m, k, lda);
   const auto wide_b = tb ? widened(b, n, k, ldb) : widened(b, k, n, ldb);
-  const auto wide_c = beta != 0 ? widened(static_cast<const T*>(c), m, n, ldc)
-                                : std::unique_ptr<float[]>(new float[static_cast<size_t>(std::max<int64_t>(m * n, 1))]);
+  const auto wide_c =
+      beta != 0 ? widened(static_cast<const T*>(c), m, n, ldc)
+                : std::unique_ptr<float[]>(new float[static_cast<size_t>(std::max<int64_t>(m * n, 1))]);
   float* p = wide_c.get();
   gemm_typed<float>(m, n, k, alpha, wide_a.get(), std::max<int64_t>(ta ? m : k, 1), ta, wide_b.get(),
                     std::max<int64_t>(tb ? k : n, 1), tb, beta, p, std::max<int64_t>(n, 1));
-  parallel_for(0, m, std::max<int64_t>(1, kGrainMemory / std::max<int64_t>(n, 1)), [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i)
-      for (int64_t j = 0; j < n; ++j) c[i * ldc + j] = T(p[i * n + j]);
-  });
+  parallel_for(0, m, std::max<int64_t>(1, kGrainMemory / std::max<int64_t>(n, 1)),
+               [&](int64_t first, int64_t last) {
+                 for (int64_t i = first; i < last; ++i)
+                   for (int64_t j = 0; j < n; ++j) c[i * ldc + j] = T(p[i * n + j]);
+               });
 }
 
 template <class T>
@@ -221,9 +229,9 @@ void gemm(DType dtype, int64_t m, int64_t n, int64_t k, const Scalar& alpha, Mat
   dispatch<kNumeric>(dtype, [&]<class T>() { gemm_any<T>(m, n, k, alpha, a, b, beta, c, ldc); });
 }
 
-void gemm_batched(DType dtype, int64_t batch, int64_t m, int64_t n, int64_t k, const Scalar& alpha, MatrixOperand a,
-                  int64_t stride_a, MatrixOperand b, int64_t stride_b, const Scalar& beta, void* c, int64_t ldc,
-                  int64_t stride_c) {
+void gemm_batched(DType dtype, int64_t batch, int64_t m, int64_t n, int64_t k, const Scalar& alpha,
+                  MatrixOperand a, int64_t stride_a, MatrixOperand b, int64_t stride_b, const Scalar& beta,
+                  void* c, int64_t ldc, int64_t stride_c) {
   if (batch == 0 || m == 0 || n == 0) return;
   use_one_blas_thread();
   const int64_t size = static_cast<int64_t>(item_size(dtype));
@@ -245,9 +253,10 @@ void gemm_batched(DType dtype, int64_t batch, int64_t m, int64_t n, int64_t k, c
   });
 }
 
-void gemv(DType dtype, int64_t m, int64_t k, const Scalar& alpha, MatrixOperand a, const void* x, int64_t stride_x,
-          const Scalar& beta, void* y, int64_t stride_y) {
-  gemm(dtype, m, 1, k, alpha, a, {x, std::max<int64_t>(stride_x, 1), false}, beta, y, std::max<int64_t>(stride_y, 1));
+void gemv(DType dtype, int64_t m, int64_t k, const Scalar& alpha, MatrixOperand a, const void* x,
+          int64_t stride_x, const Scalar& beta, void* y, int64_t stride_y) {
+  gemm(dtype, m, 1, k, alpha, a, {x, std::max<int64_t>(stride_x, 1), false}, beta, y,
+       std::max<int64_t>(stride_y, 1));
 }
 
 bool as_operand(const void* data, int64_t rows, int64_t cols, int64_t stride_row, int64_t stride_col,

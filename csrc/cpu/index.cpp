@@ -3,24 +3,29 @@
 #include <vector>
 
 #include "clew/core/parallel.h"
+#include "core/shapes.h"
 #include "cpu/copy.h"
 #include "cpu/loops.h"
 #include "kernels/indexing.h"
 #include "kernels/iter_plan.h"
-#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {
 namespace cpu {
 namespace {
 
-[[noreturn, gnu::cold, gnu::noinline]] void out_of_range(const char* op, int64_t index, int64_t dim, int64_t size, bool negative) {
-  detail::raise<IndexError>(op, ": expected index in [", negative ? -size : 0, ", ", size - 1, "], got ", index, " (dimension ", dim,
-                            " of size ", size, ")");
+[[noreturn, gnu::cold, gnu::noinline]] void out_of_range(const char* op, int64_t index, int64_t dim,
+                                                         int64_t size, bool negative) {
+  detail::raise<IndexError>(op, ": expected index in [", negative ? -size : 0, ", ", size - 1, "], got ",
+                            index, " (dimension ", dim, " of size ", size, ")");
 }
 
-int64_t size_or_one(const Tensor& t, int64_t dim) { return t.dim() == 0 ? 1 : t.sizes()[static_cast<size_t>(dim)]; }
-int64_t stride_or_zero(const Tensor& t, int64_t dim) { return t.dim() == 0 ? 0 : t.strides()[static_cast<size_t>(dim)]; }
+int64_t size_or_one(const Tensor& t, int64_t dim) {
+  return t.dim() == 0 ? 1 : t.sizes()[static_cast<size_t>(dim)];
+}
+int64_t stride_or_zero(const Tensor& t, int64_t dim) {
+  return t.dim() == 0 ? 0 : t.strides()[static_cast<size_t>(dim)];
+}
 
 // --- blocks of places: (before dims) x (index positions) x (after dims) ------------------------------
 
@@ -71,9 +76,10 @@ struct Places {
 };
 
 /// Adds index * stride to each offset; `index` broadcasts to `shape`, of as many elements as `offsets`.
-void add_offsets(const char* op, std::vector<int64_t>& offsets, const Tensor& index, const Shape& shape, int64_t dim, int64_t size,
-                 int64_t stride, bool negative) {
-  CLEW_CHECK(index.is_cpu(), DeviceError, op, ": expected index tensors on the CPU, got one on ", index.device());
+void add_offsets(const char* op, std::vector<int64_t>& offsets, const Tensor& index, const Shape& shape,
+                 int64_t dim, int64_t size, int64_t stride, bool negative) {
+  CLEW_CHECK(index.is_cpu(), DeviceError, op, ": expected index tensors on the CPU, got one on ",
+             index.device());
   Tensor values = index;
   if (!(index.sizes() == IntArrayRef(shape)) || index.dtype() != DType::Int64 || !index.is_contiguous()) {
     values = new_tensor(shape, DType::Int64);
@@ -94,8 +100,10 @@ void add_offsets(const char* op, std::vector<int64_t>& offsets, const Tensor& in
 Places places_along(const char* op, const Tensor& t, int64_t dim, const Tensor& index) {
   Places places;
   places.offsets.assign(static_cast<size_t>(index.numel()), 0);
-  add_offsets(op, places.offsets, index, index.sizes().vec(), dim, size_or_one(t, dim), stride_or_zero(t, dim), false);
-  for (int64_t d = 0; d < dim; ++d) places.add_before(t.sizes()[static_cast<size_t>(d)], t.strides()[static_cast<size_t>(d)]);
+  add_offsets(op, places.offsets, index, index.sizes().vec(), dim, size_or_one(t, dim),
+              stride_or_zero(t, dim), false);
+  for (int64_t d = 0; d < dim; ++d)
+    places.add_before(t.sizes()[static_cast<size_t>(d)], t.strides()[static_cast<size_t>(d)]);
   if (t.dim() > 0) {
     const auto rest = static_cast<size_t>(dim + 1);
     const size_t n = t.sizes().size() - rest;
@@ -111,31 +119,34 @@ void read_places(char* out, const char* in, size_t item, const Places& places) {
   by_size(item, [&]<class T>() {
     T* o = reinterpret_cast<T*>(out);
     const T* a = reinterpret_cast<const T*>(in);
-    parallel_for(0, places.before * count, std::max<int64_t>(1, kGrainMemory / after), [&](int64_t b, int64_t e) {
-      for (int64_t u = b; u < e;) {
-        const T* row = a + places.before_offset(u / count);
-        int64_t p = u % count;
-        const int64_t stop = std::min(count, p + e - u);
-        u += stop - p;
-        T* to = o + (u - (stop - p)) * after;
-        if (after == 1 && places.after_contiguous) {
-          for (; p < stop; ++p) *to++ = row[places.offsets[static_cast<size_t>(p)]];
-        } else if (places.after_contiguous) {
-          for (; p < stop; ++p, to += after)
-            std::memcpy(to, row + places.offsets[static_cast<size_t>(p)], static_cast<size_t>(after) * sizeof(T));
-        } else {
-          for (; p < stop; ++p, to += after) {
-            const T* from = row + places.offsets[static_cast<size_t>(p)];
-            for (int64_t j = 0; j < after; ++j) to[j] = from[places.after_offsets[static_cast<size_t>(j)]];
-          }
-        }
-      }
-    });
+    parallel_for(0, places.before * count, std::max<int64_t>(1, kGrainMemory / after),
+                 [&](int64_t b, int64_t e) {
+                   for (int64_t u = b; u < e;) {
+                     const T* row = a + places.before_offset(u / count);
+                     int64_t p = u % count;
+                     const int64_t stop = std::min(count, p + e - u);
+                     u += stop - p;
+                     T* to = o + (u - (stop - p)) * after;
+                     if (after == 1 && places.after_contiguous) {
+                       for (; p < stop; ++p) *to++ = row[places.offsets[static_cast<size_t>(p)]];
+                     } else if (places.after_contiguous) {
+                       for (; p < stop; ++p, to += after)
+                         std::memcpy(to, row + places.offsets[static_cast<size_t>(p)],
+                                     static_cast<size_t>(after) * sizeof(T));
+                     } else {
+                       for (; p < stop; ++p, to += after) {
+                         const T* from = row + places.offsets[static_cast<size_t>(p)];
+                         for (int64_t j = 0; j < after; ++j)
+                           to[j] = from[places.after_offsets[static_cast<size_t>(j)]];
+                       }
+                     }
+                   }
+                 });
   });
 }
 
-/// Calls write(T* at, const T* value) for every place in order. `values` is contiguous, or one element for all.
-/// Each index position has one thread that owns it, so equal positions are written in order.
+/// Calls write(T* at, const T* value) for every place in order. `values` is contiguous, or one element for
+/// all. Each index position has one thread that owns it, so equal positions are written in order.
 template <class T, class Write>
 void write_places(T* out, const T* values, bool one_value, const Places& places, Write&& write) {
   const int64_t count = places.count(), after = places.after;
@@ -160,7 +171,8 @@ void write_places(T* out, const T* values, bool one_value, const Places& places,
           if (places.after_contiguous) {
             for (int64_t j = 0; j < after; ++j) write(at + j, v + j);
           } else {
-            for (int64_t j = 0; j < after; ++j) write(at + places.after_offsets[static_cast<size_t>(j)], v + j);
+            for (int64_t j = 0; j < after; ++j)
+              write(at + places.after_offsets[static_cast<size_t>(j)], v + j);
           }
         }
       }
@@ -239,7 +251,8 @@ Places places_of_indices(const char* op, const Tensor& t, TensorListRef indices,
     const Tensor& mask = indices[i];
     counts.push_back(0);
     if (!mask.defined() || (mask.dtype() != DType::Bool && mask.dtype() != DType::UInt8)) continue;
-    CLEW_CHECK(mask.is_cpu(), DeviceError, op, ": expected index tensors on the CPU, got one on ", mask.device());
+    CLEW_CHECK(mask.is_cpu(), DeviceError, op, ": expected index tensors on the CPU, got one on ",
+               mask.device());
     const Tensor bools = contiguous_as(mask, DType::Bool);
     counts.back() = count_true(bools);
     for (int64_t d = 0; d < mask.dim(); ++d) columns[i].push_back(new_tensor({counts.back()}, DType::Int64));
@@ -258,7 +271,8 @@ Places places_of_indices(const char* op, const Tensor& t, TensorListRef indices,
     const Tensor& index = k.column < 0 ? indices[k.tensor] : columns[k.tensor][static_cast<size_t>(k.column)];
     add_offsets(op, places.offsets, index, plan.index_shape, k.dim, t.sizes()[d], t.strides()[d], true);
   }
-  for (int64_t d : plan.before) places.add_before(t.sizes()[static_cast<size_t>(d)], t.strides()[static_cast<size_t>(d)]);
+  for (int64_t d : plan.before)
+    places.add_before(t.sizes()[static_cast<size_t>(d)], t.strides()[static_cast<size_t>(d)]);
   Shape sizes, strides;
   for (int64_t d : plan.after) {
     sizes.push_back(t.sizes()[static_cast<size_t>(d)]);
@@ -283,7 +297,8 @@ Tensor values_over(const Tensor& values, const Shape& shape, DType dtype) {
   return full;
 }
 
-void index_put_cpu(Tensor& out, const Tensor& input, TensorListRef indices, const Tensor& values, bool accumulate) {
+void index_put_cpu(Tensor& out, const Tensor& input, TensorListRef indices, const Tensor& values,
+                   bool accumulate) {
   Shape result;
   const Places places = places_of_indices("index_put", out, indices, &result);
   if (!out.is_same(input)) copy_tensor(out, input);
@@ -291,8 +306,9 @@ void index_put_cpu(Tensor& out, const Tensor& input, TensorListRef indices, cons
   const Tensor v = values_over(values, result, out.dtype());
   const bool one = v.numel() == 1;
   if (!accumulate) {
-    by_size(clew::item_size(out.dtype()),
-            [&]<class T>() { write_places(out.data<T>(), v.data<T>(), one, places, [](T* at, const T* x) { *at = *x; }); });
+    by_size(clew::item_size(out.dtype()), [&]<class T>() {
+      write_places(out.data<T>(), v.data<T>(), one, places, [](T* at, const T* x) { *at = *x; });
+    });
     return;
   }
   clew::dispatch<kAllDTypes>(out.dtype(), [&]<class T>() {
@@ -301,7 +317,8 @@ void index_put_cpu(Tensor& out, const Tensor& input, TensorListRef indices, cons
 }
 
 void index_select_cpu(Tensor& out, const Tensor& input, int64_t dim, const Tensor& index) {
-  const Places places = places_along("index_select", input, wrap_dim("index_select", dim, input.dim()), index);
+  const Places places =
+      places_along("index_select", input, wrap_dim("index_select", dim, input.dim()), index);
   read_places(out.data<char>(), input.data<char>(), clew::item_size(out.dtype()), places);
 }
 
@@ -310,14 +327,16 @@ void embedding_cpu(Tensor& out, const Tensor& input, const Tensor& weight, std::
   read_places(out.data<char>(), weight.data<char>(), clew::item_size(out.dtype()), places);
 }
 
-void index_add_cpu(Tensor& out, const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha) {
+void index_add_cpu(Tensor& out, const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
+                   const Scalar& alpha) {
   const Places places = places_along("index_add", out, wrap_dim("index_add", dim, input.dim()), index);
   if (!out.is_same(input)) copy_tensor(out, input);
   if (places.numel() == 0) return;
   const Tensor v = contiguous_copy(source);
   clew::dispatch<kAllDTypes>(out.dtype(), [&]<class T>() {
     if (alpha.equals(1)) {
-      write_places(out.data<T>(), v.data<T>(), false, places, [](T* at, const T* x) { *at = sum_of(*at, *x); });
+      write_places(out.data<T>(), v.data<T>(), false, places,
+                   [](T* at, const T* x) { *at = sum_of(*at, *x); });
     } else {
       write_places(out.data<T>(), v.data<T>(), false, places,
                    [&](T* at, const T* x) { *at = sum_of(*at, product_of(*x, alpha)); });
@@ -329,11 +348,11 @@ void index_add_cpu(Tensor& out, const Tensor& input, int64_t dim, const Tensor& 
 
 /// Walks the elements of `index` (contiguous int64): rows are its last dimension.
 struct Walk {
-  Shape sizes;               // of index, at least one dimension
+  Shape sizes;  // of index, at least one dimension
   size_t dim;
   const int64_t* index;
-  int64_t size, stride;      // of the indexed tensor at `dim`
-  Shape strides;             // of the indexed tensor, 0 at `dim`
+  int64_t size, stride;  // of the indexed tensor at `dim`
+  Shape strides;         // of the indexed tensor, 0 at `dim`
   int64_t rows, columns;
 
   Walk(const Tensor& t, int64_t d, const Tensor& values)
@@ -376,7 +395,8 @@ void gather_cpu(Tensor& out, const Tensor& input, int64_t dim, const Tensor& ind
       for (int64_t row = b; row < e; ++row) {
         const T* from = a + walk.row_offset(row, walk.strides);
         const int64_t first = row * walk.columns;
-        for (int64_t j = 0; j < walk.columns; ++j) o[first + j] = from[walk.checked("gather", first + j) + j * step];
+        for (int64_t j = 0; j < walk.columns; ++j)
+          o[first + j] = from[walk.checked("gather", first + j) + j * step];
       }
     });
   });
@@ -394,10 +414,12 @@ void scatter_walk(const Tensor& out, const Tensor& src, const Walk& walk, Write&
       T* to = o + walk.row_offset(row, walk.strides);
       const T* from = v + walk.row_offset(row, src_strides);
       const int64_t* index = walk.index + row * walk.columns;
-      for (int64_t j = begin; j < end; ++j) write(to + index[j] * walk.stride + j * step, from + j * src_step);
+      for (int64_t j = begin; j < end; ++j)
+        write(to + index[j] * walk.stride + j * step, from + j * src_step);
     }
   };
-  // Threads get rows, or columns when the index moves between rows: equal places stay on one thread, in order.
+  // Threads get rows, or columns when the index moves between rows: equal places stay on one thread, in
+  // order.
   if (walk.along_rows()) {
     parallel_for(0, walk.rows, std::max<int64_t>(1, kGrainMemory / walk.columns),
                  [&](int64_t b, int64_t e) { run(b, e, 0, walk.columns); });
@@ -407,7 +429,8 @@ void scatter_walk(const Tensor& out, const Tensor& src, const Walk& walk, Write&
   }
 }
 
-void scatter_any(const char* op, Tensor& out, const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src, bool add) {
+void scatter_any(const char* op, Tensor& out, const Tensor& input, int64_t dim, const Tensor& index,
+                 const Tensor& src, bool add) {
   const Tensor values = contiguous_as(index, DType::Int64);
   const Walk walk(out, wrap_dim(op, dim, out.dim()), values);
   for (int64_t i = 0; i < values.numel(); ++i) walk.checked(op, i);  // before anything is written

@@ -2,9 +2,9 @@
 #include <cstring>
 
 #include "clew/core/parallel.h"
+#include "core/shapes.h"
 #include "cpu/copy.h"
 #include "cpu/gemm.h"
-#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -30,7 +30,8 @@ struct Matrix {
   bool fits() {
     const auto r = static_cast<size_t>(holder.dim());
     const IntArrayRef sizes = holder.sizes(), strides = holder.strides();
-    return as_operand(holder.raw_data(), sizes[r - 2], sizes[r - 1], strides[r - 2], strides[r - 1], &operand);
+    return as_operand(holder.raw_data(), sizes[r - 2], sizes[r - 1], strides[r - 2], strides[r - 1],
+                      &operand);
   }
 };
 
@@ -40,22 +41,24 @@ void mm_cpu(Tensor& out, const Tensor& input, const Tensor& mat2) {
   if (out.numel() == 0) return;
   const Matrix a(input), b(mat2);
   const int64_t n = out.sizes()[1];
-  gemm(out.dtype(), out.sizes()[0], n, input.sizes()[1], 1, a.operand, b.operand, 0, out.raw_data(), pitch(n));
+  gemm(out.dtype(), out.sizes()[0], n, input.sizes()[1], 1, a.operand, b.operand, 0, out.raw_data(),
+       pitch(n));
 }
 
 void bmm_cpu(Tensor& out, const Tensor& input, const Tensor& mat2) {
   if (out.numel() == 0) return;
   const Matrix a(input), b(mat2);
   const int64_t m = out.sizes()[1], n = out.sizes()[2];
-  gemm_batched(out.dtype(), out.sizes()[0], m, n, input.sizes()[2], 1, a.operand, a.batch_stride, b.operand, b.batch_stride, 0,
-               out.raw_data(), pitch(n), m * n);
+  gemm_batched(out.dtype(), out.sizes()[0], m, n, input.sizes()[2], 1, a.operand, a.batch_stride, b.operand,
+               b.batch_stride, 0, out.raw_data(), pitch(n), m * n);
 }
 
 void mv_cpu(Tensor& out, const Tensor& input, const Tensor& vec) {
   if (out.numel() == 0) return;
   const Matrix a(input);
   const Tensor x = vec.numel() > 1 && vec.strides()[0] < 1 ? contiguous_as(vec, vec.dtype()) : vec;
-  gemv(out.dtype(), out.sizes()[0], input.sizes()[1], 1, a.operand, x.raw_data(), x.strides()[0], 0, out.raw_data(), 1);
+  gemv(out.dtype(), out.sizes()[0], input.sizes()[1], 1, a.operand, x.raw_data(), x.strides()[0], 0,
+       out.raw_data(), 1);
 }
 
 void dot_cpu(Tensor& out, const Tensor& input, const Tensor& tensor) {
@@ -73,7 +76,8 @@ void addmm_cpu(Tensor& out, const Tensor& input, const Tensor& mat1, const Tenso
   const Matrix a(mat1), b(mat2);
   if (!beta.equals(0)) copy_tensor(out, input);
   const int64_t n = out.sizes()[1];
-  gemm(out.dtype(), out.sizes()[0], n, mat1.sizes()[1], alpha, a.operand, b.operand, beta, out.raw_data(), pitch(n));
+  gemm(out.dtype(), out.sizes()[0], n, mat1.sizes()[1], alpha, a.operand, b.operand, beta, out.raw_data(),
+       pitch(n));
 }
 
 void linear_cpu(Tensor& out, const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias) {
@@ -101,7 +105,8 @@ void linear_cpu(Tensor& out, const Tensor& input, const Tensor& weight, const st
   if (has_bias) {
     const int64_t step = bias->dim() == 0 || bias->sizes()[0] == 1 ? 0 : bias->strides()[0];
     const Shape sizes{rows, n}, out_strides{n, 1}, bias_strides{0, step};
-    strided_copy(sizes, out.raw_data(), out_strides, out.dtype(), bias->raw_data(), bias_strides, bias->dtype());
+    strided_copy(sizes, out.raw_data(), out_strides, out.dtype(), bias->raw_data(), bias_strides,
+                 bias->dtype());
   }
   gemm(out.dtype(), rows, n, k, 1, a, b, has_bias ? 1 : 0, out.raw_data(), n);
 }

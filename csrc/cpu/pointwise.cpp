@@ -17,7 +17,8 @@ using cpu::TernaryOp;
 using cpu::UnaryOp;
 
 [[noreturn, gnu::cold]] void no_loop(DType t) {
-  detail::raise<DTypeError>("elementwise: expected a dtype with a loop for this op, got ", t, " (convert with .to(dtype))");
+  detail::raise<DTypeError>("elementwise: expected a dtype with a loop for this op, got ", t,
+                            " (convert with .to(dtype))");
 }
 
 bool is_costly(UnaryOp op) { return op >= UnaryOp::exp && op <= UnaryOp::silu; }
@@ -26,15 +27,17 @@ void run_unary(UnaryOp op, Tensor& out, const Tensor& a, const LoopParams& param
   const auto loop = cpu::loops().unary(op, static_cast<int>(a.dtype()));
   if (loop == nullptr) no_loop(a.dtype());
   const auto plan = make_plan<2>({&out, &a});
-  plan.run(is_costly(op) ? kGrainCompute : kGrainMemory, [&](const auto& p, int64_t n, const auto& s) { loop(p[0], p[1], n, s[0], s[1], params); });
+  plan.run(is_costly(op) ? kGrainCompute : kGrainMemory,
+           [&](const auto& p, int64_t n, const auto& s) { loop(p[0], p[1], n, s[0], s[1], params); });
 }
 
 void run_binary(BinaryOp op, Tensor& out, const Tensor& a, const Tensor& b, const LoopParams& params = {}) {
   const auto loop = cpu::loops().binary(op, static_cast<int>(a.dtype()));
   if (CLEW_UNLIKELY(loop == nullptr)) no_loop(a.dtype());
   const auto plan = make_plan<3>({&out, &a, &b});
-  plan.run(op == BinaryOp::pow ? kGrainCompute : kGrainMemory,
-           [&](const auto& p, int64_t n, const auto& s) { loop(p[0], p[1], p[2], n, s[0], s[1], s[2], params); });
+  plan.run(op == BinaryOp::pow ? kGrainCompute : kGrainMemory, [&](const auto& p, int64_t n, const auto& s) {
+    loop(p[0], p[1], p[2], n, s[0], s[1], s[2], params);
+  });
 }
 
 template <UnaryOp op>
@@ -55,14 +58,16 @@ void rounding_cpu(Tensor& out, const Tensor& input) {
 template <BinaryOp op, int sign>
 void scaled_cpu(Tensor& out, const Tensor& input, const Tensor& other, const Scalar& alpha) {
   if (CLEW_LIKELY(alpha.equals(1))) return run_binary(op, out, input, other);
-  run_binary(BinaryOp::add_scaled, out, input, other, {.p0 = sign * alpha.to_double(), .p1 = 0, .i0 = sign * alpha.to_int(), .i1 = 0});
+  run_binary(BinaryOp::add_scaled, out, input, other,
+             {.p0 = sign * alpha.to_double(), .p1 = 0, .i0 = sign * alpha.to_int(), .i1 = 0});
 }
 
 // Integer division by zero has no value and would trap.
 void refuse_zero(const char* op, const Tensor& divisor) {
   if (!is_integral(divisor.dtype()) || divisor.numel() == 0) return;
   const NoGradGuard guard;
-  CLEW_CHECK(!any(divisor == 0).item().to_bool(), ValueError, op, ": expected an integer divisor without zeros, got one with a zero");
+  CLEW_CHECK(!any(divisor == 0).item().to_bool(), ValueError, op,
+             ": expected an integer divisor without zeros, got one with a zero");
 }
 
 template <BinaryOp op>
@@ -78,8 +83,8 @@ void integer_division_cpu(Tensor& out, const Tensor& input, const Tensor& other)
 void pow_cpu(Tensor& out, const Tensor& input, const Tensor& exponent) {
   if (is_integral(exponent.dtype()) && exponent.numel() != 0) {
     const NoGradGuard guard;
-    CLEW_CHECK(!any(exponent < 0).item().to_bool(), ValueError, "pow: expected exponents >= 0 for dtype ", exponent.dtype(),
-               ", got a negative one (convert to a floating dtype)");
+    CLEW_CHECK(!any(exponent < 0).item().to_bool(), ValueError, "pow: expected exponents >= 0 for dtype ",
+               exponent.dtype(), ", got a negative one (convert to a floating dtype)");
   }
   if (is_floating(input.dtype()) && exponent.numel() == 1 && exponent.dim() == 0) {
     const double e = exponent.item().to_double();
@@ -95,7 +100,8 @@ void clamp_cpu(Tensor& out, const Tensor& input, std::optional<Scalar> min, std:
     const NoGradGuard guard;
     return clamp_cpu(out, input.to(out.dtype()), min, max);
   }
-  LoopParams p{.p0 = min ? min->to_double() : -INFINITY, .p1 = max ? max->to_double() : INFINITY, .i0 = 0, .i1 = 0};
+  LoopParams p{
+      .p0 = min ? min->to_double() : -INFINITY, .p1 = max ? max->to_double() : INFINITY, .i0 = 0, .i1 = 0};
   if (is_integral(input.dtype())) {
     dispatch<kIntegers>(input.dtype(), [&]<class T>() {
       // Limits outside of the dtype's range do not limit.
@@ -115,20 +121,23 @@ void leaky_relu_cpu(Tensor& out, const Tensor& input, double negative_slope) {
   run_unary(UnaryOp::leaky_relu, out, input, {.p0 = negative_slope, .p1 = 0, .i0 = 0, .i1 = 0});
 }
 
-void pointwise_backward_cpu(Tensor& out, const Tensor& g, const Tensor& saved, std::string_view function, double p0, double p1) {
+void pointwise_backward_cpu(Tensor& out, const Tensor& g, const Tensor& saved, std::string_view function,
+                            double p0, double p1) {
   struct Entry {
     std::string_view name;
     BinaryOp op;
   };
   static constexpr Entry kFunctions[] = {
-      {"relu", BinaryOp::relu_backward},       {"sigmoid", BinaryOp::sigmoid_backward},     {"tanh", BinaryOp::tanh_backward},
-      {"gelu", BinaryOp::gelu_erf_backward},   {"gelu_tanh", BinaryOp::gelu_tanh_backward}, {"silu", BinaryOp::silu_backward},
-      {"clamp", BinaryOp::clamp_backward},     {"leaky_relu", BinaryOp::leaky_relu_backward},
+      {"relu", BinaryOp::relu_backward},           {"sigmoid", BinaryOp::sigmoid_backward},
+      {"tanh", BinaryOp::tanh_backward},           {"gelu", BinaryOp::gelu_erf_backward},
+      {"gelu_tanh", BinaryOp::gelu_tanh_backward}, {"silu", BinaryOp::silu_backward},
+      {"clamp", BinaryOp::clamp_backward},         {"leaky_relu", BinaryOp::leaky_relu_backward},
   };
   for (const Entry& e : kFunctions) {
     if (e.name == function) return run_binary(e.op, out, g, saved, {.p0 = p0, .p1 = p1, .i0 = 0, .i1 = 0});
   }
-  detail::raise<ValueError>("pointwise_backward: expected the name of an elementwise function, got '", function, "'");
+  detail::raise<ValueError>("pointwise_backward: expected the name of an elementwise function, got '",
+                            function, "'");
 }
 
 template <TernaryOp op>
@@ -137,7 +146,9 @@ void ternary_cpu(Tensor& out, const Tensor& a, const Tensor& b, const Tensor& c)
   const auto loop = cpu::loops().ternary(op, static_cast<int>(column));
   if (loop == nullptr) no_loop(column);
   const auto plan = make_plan<4>({&out, &a, &b, &c});
-  plan.run(kGrainMemory, [&](const auto& p, int64_t n, const auto& s) { loop(p[0], p[1], p[2], p[3], n, s[0], s[1], s[2], s[3], LoopParams{}); });
+  plan.run(kGrainMemory, [&](const auto& p, int64_t n, const auto& s) {
+    loop(p[0], p[1], p[2], p[3], n, s[0], s[1], s[2], s[3], LoopParams{});
+  });
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include "clew/core/parallel.h"
 #include "cpu/copy.h"
 #include "kernels/philox.h"
-#include "kernels/shapes.h"
+#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -25,7 +25,8 @@ void for_blocks(T* p, int64_t n, Generator::State s, int64_t per_block, Fill&& f
   const int64_t blocks = (n + per_block - 1) / per_block;
   parallel_for(0, blocks, kGrainCompute / per_block, [&](int64_t b, int64_t e) {
     for (int64_t i = b; i < e; ++i)
-      fill(p + i * per_block, std::min(per_block, n - i * per_block), philox::block(s.seed, s.offset, static_cast<uint64_t>(i)));
+      fill(p + i * per_block, std::min(per_block, n - i * per_block),
+           philox::block(s.seed, s.offset, static_cast<uint64_t>(i)));
   });
 }
 
@@ -55,7 +56,8 @@ void uniform_into(Tensor& result, double from, double to, const std::optional<Ge
         const double below = from < to ? std::nextafter(to, from) : to;
         for_blocks(p, out.numel(), s, 2, [=](double* x, int64_t count, const philox::Block& b) {
           for (int64_t i = 0; i < count; ++i)
-            x[i] = std::min(below, from + (to - from) * philox::uniform_double(philox::join64(b.x[2 * i + 1], b.x[2 * i])));
+            x[i] = std::min(below, from + (to - from) * philox::uniform_double(
+                                                            philox::join64(b.x[2 * i + 1], b.x[2 * i])));
         });
       } else {
         const auto low = static_cast<float>(from), range = static_cast<float>(to - from);
@@ -92,8 +94,12 @@ void normal_into(Tensor& result, double mean, double std, const std::optional<Ge
   });
 }
 
-void rand_cpu(Tensor& out, IntArrayRef, const std::optional<Generator>& g, const TensorOptions&) { uniform_into(out, 0, 1, g); }
-void randn_cpu(Tensor& out, IntArrayRef, const std::optional<Generator>& g, const TensorOptions&) { normal_into(out, 0, 1, g); }
+void rand_cpu(Tensor& out, IntArrayRef, const std::optional<Generator>& g, const TensorOptions&) {
+  uniform_into(out, 0, 1, g);
+}
+void randn_cpu(Tensor& out, IntArrayRef, const std::optional<Generator>& g, const TensorOptions&) {
+  normal_into(out, 0, 1, g);
+}
 void uniform_cpu(Tensor& out, const Tensor&, double from, double to, const std::optional<Generator>& g) {
   uniform_into(out, from, to, g);
 }
@@ -119,7 +125,8 @@ void randint_low_cpu(Tensor& out, int64_t low, int64_t high, IntArrayRef, const 
     });
   });
 }
-void randint_cpu(Tensor& out, int64_t high, IntArrayRef size, const std::optional<Generator>& g, const TensorOptions& o) {
+void randint_cpu(Tensor& out, int64_t high, IntArrayRef size, const std::optional<Generator>& g,
+                 const TensorOptions& o) {
   randint_low_cpu(out, 0, high, size, g, o);
 }
 
@@ -154,7 +161,8 @@ void bernoulli_cpu(Tensor& out, const Tensor& input, const std::optional<Generat
   });
 }
 
-void multinomial_cpu(Tensor& out, const Tensor& input, int64_t num_samples, bool replacement, const std::optional<Generator>& g) {
+void multinomial_cpu(Tensor& out, const Tensor& input, int64_t num_samples, bool replacement,
+                     const std::optional<Generator>& g) {
   const int64_t n = input.sizes().back(), rows = input.numel() / n;
   const Tensor weights = contiguous_as(input, DType::Float64);
   const double* w = weights.data<double>();
@@ -162,44 +170,52 @@ void multinomial_cpu(Tensor& out, const Tensor& input, int64_t num_samples, bool
     double total = 0;
     for (int64_t i = 0; i < n; ++i) {
       const double v = w[row * n + i];
-      CLEW_CHECK(v >= 0 && std::isfinite(v), ValueError, "multinomial: expected finite weights >= 0, got ", v);
+      CLEW_CHECK(v >= 0 && std::isfinite(v), ValueError, "multinomial: expected finite weights >= 0, got ",
+                 v);
       total += v;
     }
-    CLEW_CHECK(total > 0, ValueError, "multinomial: expected a positive sum of weights, got ", total, " (row ", row, ")");
+    CLEW_CHECK(total > 0, ValueError, "multinomial: expected a positive sum of weights, got ", total,
+               " (row ", row, ")");
   }
   const int64_t per_row = replacement ? num_samples : n;
   const Generator::State s = claim(g, rows * per_row);
-  auto uniform = [&](int64_t i) { return philox::uniform_double(philox::word64(s.seed, s.offset, static_cast<uint64_t>(i))); };
+  auto uniform = [&](int64_t i) {
+    return philox::uniform_double(philox::word64(s.seed, s.offset, static_cast<uint64_t>(i)));
+  };
   int64_t* o = out.data<int64_t>();
-  parallel_for(0, rows, std::max<int64_t>(1, kGrainCompute / (n + per_row)), [&](int64_t first, int64_t last) {
-    std::vector<double> key(static_cast<size_t>(n));
-    std::vector<int64_t> order(static_cast<size_t>(n));
-    for (int64_t row = first; row < last; ++row) {
-      const double* p = w + row * n;
-      int64_t* samples = o + row * num_samples;
-      if (replacement) {
-        std::partial_sum(p, p + n, key.begin());
-        int64_t last_positive = n - 1;
-        while (p[last_positive] == 0) --last_positive;
-        for (int64_t i = 0; i < num_samples; ++i) {
-          const double at = uniform(row * per_row + i) * key.back();
-          const auto found = std::upper_bound(key.begin(), key.end(), at) - key.begin();
-          samples[i] = std::min<int64_t>(found, last_positive);
-        }
-      } else {
-        // Exponential clocks with these rates: the first to ring are a sample without replacement.
-        for (int64_t i = 0; i < n; ++i) key[static_cast<size_t>(i)] = -std::log1p(-uniform(row * per_row + i)) / p[i];
-        for (int64_t i = 0; i < n; ++i)
-          if (p[i] == 0) key[static_cast<size_t>(i)] = HUGE_VAL;
-        std::iota(order.begin(), order.end(), int64_t{0});
-        std::partial_sort(order.begin(), order.begin() + num_samples, order.end(), [&](int64_t a, int64_t b) {
-          const double x = key[static_cast<size_t>(a)], y = key[static_cast<size_t>(b)];
-          return x != y ? x < y : a < b;
-        });
-        std::copy_n(order.begin(), num_samples, samples);
-      }
-    }
-  });
+  parallel_for(0, rows, std::max<int64_t>(1, kGrainCompute / (n + per_row)),
+               [&](int64_t first, int64_t last) {
+                 std::vector<double> key(static_cast<size_t>(n));
+                 std::vector<int64_t> order(static_cast<size_t>(n));
+                 for (int64_t row = first; row < last; ++row) {
+                   const double* p = w + row * n;
+                   int64_t* samples = o + row * num_samples;
+                   if (replacement) {
+                     std::partial_sum(p, p + n, key.begin());
+                     int64_t last_positive = n - 1;
+                     while (p[last_positive] == 0) --last_positive;
+                     for (int64_t i = 0; i < num_samples; ++i) {
+                       const double at = uniform(row * per_row + i) * key.back();
+                       const auto found = std::upper_bound(key.begin(), key.end(), at) - key.begin();
+                       samples[i] = std::min<int64_t>(found, last_positive);
+                     }
+                   } else {
+                     // Exponential clocks with these rates: the first to ring are a sample without
+                     // replacement.
+                     for (int64_t i = 0; i < n; ++i)
+                       key[static_cast<size_t>(i)] = -std::log1p(-uniform(row * per_row + i)) / p[i];
+                     for (int64_t i = 0; i < n; ++i)
+                       if (p[i] == 0) key[static_cast<size_t>(i)] = HUGE_VAL;
+                     std::iota(order.begin(), order.end(), int64_t{0});
+                     std::partial_sort(
+                         order.begin(), order.begin() + num_samples, order.end(), [&](int64_t a, int64_t b) {
+                           const double x = key[static_cast<size_t>(a)], y = key[static_cast<size_t>(b)];
+                           return x != y ? x < y : a < b;
+                         });
+                     std::copy_n(order.begin(), num_samples, samples);
+                   }
+                 }
+               });
 }
 
 /// The scaled mask that dropout multiplies by.

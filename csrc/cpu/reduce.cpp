@@ -1,7 +1,7 @@
-// One driver for all reductions. It brings any strides to rows (each output reduces one run of elements) or to
-// columns (neighbouring outputs reduce neighbouring columns), splits long reductions into fixed blocks whose
-// partial results are combined in order, and leaves the numbers to the loops of cpu/loops.h. Blocks depend on
-// the shape alone, so results do not depend on the number of threads.
+// One driver for all reductions. It brings any strides to rows (each output reduces one run of elements) or
+// to columns (neighbouring outputs reduce neighbouring columns), splits long reductions into fixed blocks
+// whose partial results are combined in order, and leaves the numbers to the loops of cpu/loops.h. Blocks
+// depend on the shape alone, so results do not depend on the number of threads.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -12,7 +12,7 @@
 #include "clew/core/parallel.h"
 #include "cpu/copy.h"
 #include "cpu/loops.h"
-#include "kernels/shapes.h"
+#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -45,7 +45,8 @@ struct Split {
         out_stride *= n;
       }
     }
-    std::sort(reduced.begin(), reduced.end(), [](const ReducedDim& a, const ReducedDim& b) { return a.stride < b.stride; });
+    std::sort(reduced.begin(), reduced.end(),
+              [](const ReducedDim& a, const ReducedDim& b) { return a.stride < b.stride; });
     size_t last = 0;
     for (size_t i = 1; i < reduced.size(); ++i) {
       if (reduced[i].stride == reduced[last].stride * reduced[last].size) {
@@ -67,21 +68,24 @@ struct Split {
   }
 };
 
-// Elements of one block of a long reduction, and the number of independent outputs from which blocks are not needed.
+// Elements of one block of a long reduction, and the number of independent outputs from which blocks are not
+// needed.
 constexpr int64_t kBlock = int64_t{1} << 16;
 constexpr int64_t kEnoughUnits = 64;
 constexpr int64_t kColumns = 1024;  // of one unit of the column form
 
-/// `rows(partial, in, n, stride, whole)` reduces one run, `columns(partials, in, n, width, ld, whole)` `width` columns, if
-/// `has_columns`. Both write partials of `partial_size` bytes; those of block q stand q * width * partial_size bytes after
-/// the first. `finish(out, partials, blocks, column, width)` combines the blocks of one output. With `direct`, a run that
-/// is one block is reduced straight into the output, which `whole` says.
+/// `rows(partial, in, n, stride, whole)` reduces one run, `columns(partials, in, n, width, ld, whole)`
+/// `width` columns, if `has_columns`. Both write partials of `partial_size` bytes; those of block q stand q *
+/// width * partial_size bytes after the first. `finish(out, partials, blocks, column, width)` combines the
+/// blocks of one output. With `direct`, a run that is one block is reduced straight into the output, which
+/// `whole` says.
 template <class Rows, class Columns, class Finish>
-void reduce(const Tensor& out, const Tensor& input, uint64_t mask, int64_t partial_size, bool direct, bool has_columns, Rows&& rows,
-            Columns&& columns, Finish&& finish) {
+void reduce(const Tensor& out, const Tensor& input, uint64_t mask, int64_t partial_size, bool direct,
+            bool has_columns, Rows&& rows, Columns&& columns, Finish&& finish) {
   Split s(input, mask);
   if (s.outputs == 0) return;
-  const auto in_size = static_cast<int64_t>(clew::item_size(input.dtype())), out_size = static_cast<int64_t>(clew::item_size(out.dtype()));
+  const auto in_size = static_cast<int64_t>(clew::item_size(input.dtype())),
+             out_size = static_cast<int64_t>(clew::item_size(out.dtype()));
   const char* const in = input.data<char>();
   char* const result = out.data<char>();
 
@@ -99,7 +103,8 @@ void reduce(const Tensor& out, const Tensor& input, uint64_t mask, int64_t parti
   const int64_t length = inner.size;
 
   // Columns when the output's innermost dim is contiguous in the input and the run is not.
-  const bool by_columns = has_columns && length > 0 && inner.stride != 1 && !s.kept.empty() && s.kept[0].in_stride == 1 && s.kept[0].size >= 8;
+  const bool by_columns = has_columns && length > 0 && inner.stride != 1 && !s.kept.empty() &&
+                          s.kept[0].in_stride == 1 && s.kept[0].size >= 8;
   const int64_t width = by_columns ? std::min(s.kept[0].size, kColumns) : 1;
   const int64_t pieces = by_columns ? (s.kept[0].size + width - 1) / width : 1;
   const int64_t units = by_columns ? s.outputs / s.kept[0].size * pieces : s.outputs;
@@ -167,19 +172,23 @@ void reduce(const Tensor& out, const Tensor& input, uint64_t mask, int64_t parti
       const std::unique_ptr<char[]> partials(new char[static_cast<size_t>(unit_bytes)]);
       for (int64_t u = b; u < e; ++u) {
         const Unit unit = unit_at(u);
-        for (int64_t q = 0; q < blocks; ++q) run_block(unit, q, partials.get() + q * unit.width * partial_size);
+        for (int64_t q = 0; q < blocks; ++q)
+          run_block(unit, q, partials.get() + q * unit.width * partial_size);
         finish_unit(unit, partials.get());
       }
     });
     return;
   }
   const std::unique_ptr<char[]> partials(new char[static_cast<size_t>(units * unit_bytes)]);
-  parallel_for(0, units * blocks, std::max<int64_t>(1, kGrainMemory / std::max<int64_t>(1, block * width)), [&](int64_t b, int64_t e) {
-    for (int64_t i = b; i < e; ++i) {
-      const Unit unit = unit_at(i / blocks);
-      run_block(unit, i % blocks, partials.get() + i / blocks * unit_bytes + i % blocks * unit.width * partial_size);
-    }
-  });
+  parallel_for(0, units * blocks, std::max<int64_t>(1, kGrainMemory / std::max<int64_t>(1, block * width)),
+               [&](int64_t b, int64_t e) {
+                 for (int64_t i = b; i < e; ++i) {
+                   const Unit unit = unit_at(i / blocks);
+                   run_block(
+                       unit, i % blocks,
+                       partials.get() + i / blocks * unit_bytes + i % blocks * unit.width * partial_size);
+                 }
+               });
   for (int64_t u = 0; u < units; ++u) finish_unit(unit_at(u), partials.get() + u * unit_bytes);
 }
 
@@ -188,10 +197,18 @@ int index_of(DType t) { return static_cast<int>(t); }
 /// Writes a double as `t`.
 void store(DType t, void* out, double v) {
   switch (t) {
-    case DType::Float16: *static_cast<Half*>(out) = Half(static_cast<float>(v)); break;
-    case DType::BFloat16: *static_cast<BFloat16*>(out) = BFloat16(static_cast<float>(v)); break;
-    case DType::Float32: *static_cast<float*>(out) = static_cast<float>(v); break;
-    default: *static_cast<double*>(out) = v; break;
+    case DType::Float16:
+      *static_cast<Half*>(out) = Half(static_cast<float>(v));
+      break;
+    case DType::BFloat16:
+      *static_cast<BFloat16*>(out) = BFloat16(static_cast<float>(v));
+      break;
+    case DType::Float32:
+      *static_cast<float*>(out) = static_cast<float>(v);
+      break;
+    default:
+      *static_cast<double*>(out) = v;
+      break;
   }
 }
 
@@ -201,14 +218,19 @@ void reduce_same(ReduceOp op, const Tensor& out, const Tensor& input, uint64_t m
   const bool logical = op == ReduceOp::any || op == ReduceOp::all;
   DType in_type = input.dtype();
   if (in_type == DType::Bool && (op == ReduceOp::max || op == ReduceOp::min)) in_type = DType::UInt8;
-  DType partial_type = logical ? DType::Bool : op == ReduceOp::prod && !is_floating(in_type) ? DType::Int64 : in_type;
-  const ReduceLoop rows = loops().reduce(op, index_of(in_type)), again = loops().reduce(op, index_of(partial_type));
+  DType partial_type = logical                                         ? DType::Bool
+                       : op == ReduceOp::prod && !is_floating(in_type) ? DType::Int64
+                                                                       : in_type;
+  const ReduceLoop rows = loops().reduce(op, index_of(in_type)),
+                   again = loops().reduce(op, index_of(partial_type));
   const ReduceColumnsLoop columns = loops().reduce_columns(op, index_of(in_type));
   const auto size = static_cast<int64_t>(clew::item_size(partial_type));
   reduce(
       out, input, mask, size, true, columns != nullptr,
       [rows](void* o, const void* a, int64_t n, int64_t stride, bool) { rows(o, a, n, stride); },
-      [columns](void* o, const void* a, int64_t n, int64_t width, int64_t ld, bool) { columns(o, a, n, width, ld); },
+      [columns](void* o, const void* a, int64_t n, int64_t width, int64_t ld, bool) {
+        columns(o, a, n, width, ld);
+      },
       [again, size](void* o, const char* partials, int64_t blocks, int64_t column, int64_t width) {
         again(o, partials + column * size, blocks, width);
       });
@@ -216,16 +238,19 @@ void reduce_same(ReduceOp op, const Tensor& out, const Tensor& input, uint64_t m
 
 /// Ops with partial sums in double (int64 for integers): sum, mean, norms. `finish(total)` gives the result.
 template <class Finish>
-void reduce_wide(ReduceOp direct_op, ReduceOp wide_op, bool direct, const Tensor& out, const Tensor& input, uint64_t mask,
-                 Finish&& finish) {
+void reduce_wide(ReduceOp direct_op, ReduceOp wide_op, bool direct, const Tensor& out, const Tensor& input,
+                 uint64_t mask, Finish&& finish) {
   const int type = index_of(input.dtype());
   const bool floating = is_floating(input.dtype());
   const ReduceLoop rows[] = {loops().reduce(wide_op, type), loops().reduce(direct_op, type)};
-  const ReduceColumnsLoop columns[] = {loops().reduce_columns(wide_op, type), loops().reduce_columns(direct_op, type)};
+  const ReduceColumnsLoop columns[] = {loops().reduce_columns(wide_op, type),
+                                       loops().reduce_columns(direct_op, type)};
   reduce(
       out, input, mask, 8, direct, columns[0] != nullptr && columns[1] != nullptr,
       [&](void* o, const void* a, int64_t n, int64_t stride, bool whole) { rows[whole](o, a, n, stride); },
-      [&](void* o, const void* a, int64_t n, int64_t width, int64_t ld, bool whole) { columns[whole](o, a, n, width, ld); },
+      [&](void* o, const void* a, int64_t n, int64_t width, int64_t ld, bool whole) {
+        columns[whole](o, a, n, width, ld);
+      },
       [&, floating](void* o, const char* partials, int64_t blocks, int64_t column, int64_t width) {
         if (floating) {
           const auto* p = reinterpret_cast<const double*>(partials) + column;
@@ -271,16 +296,19 @@ void mean_cpu(Tensor& out, const Tensor& input, Dims dim, bool, std::optional<DT
   const uint64_t mask = dim_mask("mean", dim, input.dim());
   const Tensor x = dtype && *dtype != input.dtype() ? contiguous_as(input, *dtype) : input;
   const auto n = static_cast<double>(count_of(x, mask));
-  reduce_wide(ReduceOp::mean, ReduceOp::sum_wide, n > 0, out, x, mask, [n](double total) { return total / n; });
+  reduce_wide(ReduceOp::mean, ReduceOp::sum_wide, n > 0, out, x, mask,
+              [n](double total) { return total / n; });
 }
 
 uint64_t one_mask(const char* op, std::optional<int64_t> dim, int64_t rank) {
   return dim_mask(op, dim ? Dims(IntArrayRef(&*dim, 1)) : Dims(), rank);
 }
 
-void prod_cpu(Tensor& out, const Tensor& input, std::optional<int64_t> dim, bool, std::optional<DType> dtype) {
+void prod_cpu(Tensor& out, const Tensor& input, std::optional<int64_t> dim, bool,
+              std::optional<DType> dtype) {
   const uint64_t mask = one_mask("prod", dim, input.dim());
-  in_natural_dtype(out, input, dtype, [&](const Tensor& o, const Tensor& x) { reduce_same(ReduceOp::prod, o, x, mask); });
+  in_natural_dtype(out, input, dtype,
+                   [&](const Tensor& o, const Tensor& x) { reduce_same(ReduceOp::prod, o, x, mask); });
 }
 void amax_cpu(Tensor& out, const Tensor& input, IntArrayRef dim, bool) {
   reduce_same(ReduceOp::max, out, input, dim_mask("amax", dim, input.dim()));
@@ -288,8 +316,12 @@ void amax_cpu(Tensor& out, const Tensor& input, IntArrayRef dim, bool) {
 void amin_cpu(Tensor& out, const Tensor& input, IntArrayRef dim, bool) {
   reduce_same(ReduceOp::min, out, input, dim_mask("amin", dim, input.dim()));
 }
-void max_cpu(Tensor& out, const Tensor& input) { reduce_same(ReduceOp::max, out, input, dim_mask("max", {}, input.dim())); }
-void min_cpu(Tensor& out, const Tensor& input) { reduce_same(ReduceOp::min, out, input, dim_mask("min", {}, input.dim())); }
+void max_cpu(Tensor& out, const Tensor& input) {
+  reduce_same(ReduceOp::max, out, input, dim_mask("max", {}, input.dim()));
+}
+void min_cpu(Tensor& out, const Tensor& input) {
+  reduce_same(ReduceOp::min, out, input, dim_mask("min", {}, input.dim()));
+}
 void all_cpu(Tensor& out, const Tensor& input, std::optional<int64_t> dim, bool) {
   reduce_same(ReduceOp::all, out, input, one_mask("all", dim, input.dim()));
 }
@@ -303,8 +335,10 @@ void arg_extremum(ReduceOp op, const Tensor& out, const Tensor& input, uint64_t 
   const ReduceLoop rows = loops().reduce(op, type);
   const ReduceColumnsLoop columns = loops().reduce_columns(op, type);
   const Split s(input, mask);
-  const int64_t n = s.reduced.empty() ? 1 : s.reduced[0].size, stride = s.reduced.empty() ? 1 : s.reduced[0].stride;
-  const bool by_columns = columns != nullptr && stride != 1 && !s.kept.empty() && s.kept[0].in_stride == 1 && s.kept[0].size >= 8;
+  const int64_t n = s.reduced.empty() ? 1 : s.reduced[0].size,
+                stride = s.reduced.empty() ? 1 : s.reduced[0].stride;
+  const bool by_columns =
+      columns != nullptr && stride != 1 && !s.kept.empty() && s.kept[0].in_stride == 1 && s.kept[0].size >= 8;
   const int64_t width = by_columns ? std::min(s.kept[0].size, kColumns) : 1;
   const int64_t pieces = by_columns ? (s.kept[0].size + width - 1) / width : 1;
   const int64_t units = by_columns ? s.outputs / s.kept[0].size * pieces : s.outputs;
@@ -336,7 +370,8 @@ void arg_extremum(ReduceOp op, const Tensor& out, const Tensor& input, uint64_t 
   });
 }
 
-void arg_any_dim(ReduceOp op, const char* name, const Tensor& out, const Tensor& input, std::optional<int64_t> dim) {
+void arg_any_dim(ReduceOp op, const char* name, const Tensor& out, const Tensor& input,
+                 std::optional<int64_t> dim) {
   if (out.numel() == 0) return;
   if (dim) return arg_extremum(op, out, input, one_mask(name, dim, input.dim()));
   const Tensor x = contiguous_copy(input);  // its merged run is in the order of flat indices
@@ -375,8 +410,12 @@ void extremum_dim(ReduceOp op, Tensor2& out, const Tensor& input, int64_t dim) {
     });
   });
 }
-void max_dim_cpu(Tensor2& out, const Tensor& input, int64_t dim, bool) { extremum_dim(ReduceOp::argmax, out, input, dim); }
-void min_dim_cpu(Tensor2& out, const Tensor& input, int64_t dim, bool) { extremum_dim(ReduceOp::argmin, out, input, dim); }
+void max_dim_cpu(Tensor2& out, const Tensor& input, int64_t dim, bool) {
+  extremum_dim(ReduceOp::argmax, out, input, dim);
+}
+void min_dim_cpu(Tensor2& out, const Tensor& input, int64_t dim, bool) {
+  extremum_dim(ReduceOp::argmin, out, input, dim);
+}
 
 /// Variance from blocks of (mean, sum of squared deviations), combined by Chan's rule.
 void variance(const Tensor& out, const Tensor& input, uint64_t mask, double correction, bool root) {
@@ -430,13 +469,15 @@ void logsumexp_cpu(Tensor& out, const Tensor& input, IntArrayRef dim, bool) {
   const int64_t n = count_of(input, mask), outputs = out.numel();
   if (n == 0) {
     for (int64_t i = 0; i < outputs; ++i)
-      store(out.dtype(), out.data<char>() + i * static_cast<int64_t>(clew::item_size(out.dtype())), -HUGE_VAL);
+      store(out.dtype(), out.data<char>() + i * static_cast<int64_t>(clew::item_size(out.dtype())),
+            -HUGE_VAL);
     return;
   }
   const int type = index_of(input.dtype());
   const auto item = static_cast<int64_t>(clew::item_size(input.dtype()));
   const Split s(input, mask);
-  const bool rows_fit = s.kept.size() <= 1 && s.reduced.size() <= 1 && (s.reduced.empty() || s.reduced[0].stride == 1);
+  const bool rows_fit =
+      s.kept.size() <= 1 && s.reduced.size() <= 1 && (s.reduced.empty() || s.reduced[0].stride == 1);
   const bool columns_fit = s.kept.size() == 1 && s.kept[0].in_stride == 1 && s.reduced.size() == 1;
   Tensor x = input;
   if (!rows_fit && !columns_fit) {  // reduced dims to the back
@@ -470,7 +511,8 @@ void logsumexp_cpu(Tensor& out, const Tensor& input, IntArrayRef dim, bool) {
 template <class T>
 void general_norm(const Tensor& out, const Tensor& input, uint64_t mask, double p) {
   auto fold = [p](double total, double x) {
-    if (std::isinf(p)) return total != total ? total : x != x ? x : p > 0 ? std::max(total, x) : std::min(total, x);
+    if (std::isinf(p))
+      return total != total ? total : x != x ? x : p > 0 ? std::max(total, x) : std::min(total, x);
     return total + (p == 0 ? (x != 0 ? 1.0 : 0.0) : std::pow(x, p));
   };
   const double start = p == -HUGE_VAL ? HUGE_VAL : 0.0;
@@ -479,7 +521,8 @@ void general_norm(const Tensor& out, const Tensor& input, uint64_t mask, double 
       [&](char* o, const char* a, int64_t n, int64_t stride, bool) {
         double total = start;
         const T* x = reinterpret_cast<const T*>(a);
-        for (int64_t i = 0; i < n; ++i) total = fold(total, std::abs(static_cast<double>(static_cast<acc_t<T>>(x[i * stride]))));
+        for (int64_t i = 0; i < n; ++i)
+          total = fold(total, std::abs(static_cast<double>(static_cast<acc_t<T>>(x[i * stride]))));
         std::memcpy(o, &total, sizeof total);
       },
       [](char*, const char*, int64_t, int64_t, int64_t, bool) {},
@@ -497,7 +540,8 @@ void general_norm(const Tensor& out, const Tensor& input, uint64_t mask, double 
 void norm_cpu(Tensor& out, const Tensor& input, double p, Dims dim, bool) {
   const uint64_t mask = dim_mask("norm", dim, input.dim());
   if (p == 2) {
-    reduce_wide(ReduceOp::sum_squares, ReduceOp::sum_squares, false, out, input, mask, [](double t) { return std::sqrt(t); });
+    reduce_wide(ReduceOp::sum_squares, ReduceOp::sum_squares, false, out, input, mask,
+                [](double t) { return std::sqrt(t); });
   } else if (p == 1) {
     reduce_wide(ReduceOp::sum_abs, ReduceOp::sum_abs, false, out, input, mask, [](double t) { return t; });
   } else {
@@ -516,27 +560,28 @@ void cumsum_cpu(Tensor& out, const Tensor& input, int64_t dim, std::optional<DTy
     constexpr int64_t kWidth = 32;
     const int64_t pieces = (inner + kWidth - 1) / kWidth;
     T* const base = out.data<T>();
-    parallel_for(0, outer * pieces, std::max<int64_t>(1, kGrainMemory / (n * std::min(inner, kWidth))), [&](int64_t b, int64_t e) {
-      for (int64_t u = b; u < e; ++u) {
-        const int64_t column = u % pieces * kWidth, width = std::min(kWidth, inner - column);
-        T* p = base + u / pieces * n * inner + column;
-        Sum total[kWidth] = {};
-        for (int64_t i = 0; i < n; ++i, p += inner) {
-          for (int64_t c = 0; c < width; ++c) {
-            if constexpr (std::is_same_v<T, bool>) {
-              total[c] |= static_cast<Sum>(p[c]);
-              p[c] = total[c] != 0;
-            } else if constexpr (std::is_integral_v<T>) {
-              total[c] += static_cast<Sum>(p[c]);
-              p[c] = static_cast<T>(total[c]);
-            } else {
-              total[c] += static_cast<Sum>(static_cast<acc_t<T>>(p[c]));
-              p[c] = T(static_cast<acc_t<T>>(total[c]));
-            }
-          }
-        }
-      }
-    });
+    parallel_for(0, outer * pieces, std::max<int64_t>(1, kGrainMemory / (n * std::min(inner, kWidth))),
+                 [&](int64_t b, int64_t e) {
+                   for (int64_t u = b; u < e; ++u) {
+                     const int64_t column = u % pieces * kWidth, width = std::min(kWidth, inner - column);
+                     T* p = base + u / pieces * n * inner + column;
+                     Sum total[kWidth] = {};
+                     for (int64_t i = 0; i < n; ++i, p += inner) {
+                       for (int64_t c = 0; c < width; ++c) {
+                         if constexpr (std::is_same_v<T, bool>) {
+                           total[c] |= static_cast<Sum>(p[c]);
+                           p[c] = total[c] != 0;
+                         } else if constexpr (std::is_integral_v<T>) {
+                           total[c] += static_cast<Sum>(p[c]);
+                           p[c] = static_cast<T>(total[c]);
+                         } else {
+                           total[c] += static_cast<Sum>(static_cast<acc_t<T>>(p[c]));
+                           p[c] = T(static_cast<acc_t<T>>(total[c]));
+                         }
+                       }
+                     }
+                   }
+                 });
   });
 }
 

@@ -2,8 +2,8 @@
 #include <cstring>
 
 #include "clew/core/parallel.h"
-#include "cpu/copy.h"
 #include "core/shapes.h"
+#include "cpu/copy.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -17,7 +17,8 @@ void cat_cpu(Tensor& out, TensorListRef tensors, int64_t dim) {
   const auto d = static_cast<size_t>(wrap_dim("cat", dim, out.dim()));
   const IntArrayRef sizes = out.sizes(), strides = out.strides();
   const auto size = static_cast<int64_t>(clew::item_size(out.dtype()));
-  const int64_t outer = numel_of(IntArrayRef(sizes.data(), d)), inner = strides[d], out_row = sizes[d] * inner;
+  const int64_t outer = numel_of(IntArrayRef(sizes.data(), d)), inner = strides[d],
+                out_row = sizes[d] * inner;
   char* const base = out.data<char>();
 
   // Many small contiguous pieces, as a batch is put together from samples: straight copies.
@@ -54,7 +55,8 @@ void cat_cpu(Tensor& out, TensorListRef tensors, int64_t dim) {
   int64_t start = 0;
   for (const Tensor& t : tensors) {
     if (skipped_by_cat(t)) continue;
-    strided_copy(t.sizes(), base + start * inner * size, strides, out.dtype(), t.raw_data(), t.strides(), t.dtype());
+    strided_copy(t.sizes(), base + start * inner * size, strides, out.dtype(), t.raw_data(), t.strides(),
+                 t.dtype());
     start += t.sizes()[d];
   }
 }
@@ -80,23 +82,25 @@ void triangle(const Tensor& out, const Tensor& input, int64_t diagonal, bool kee
   if (out.numel() == 0) return;
   const IntArrayRef sizes = out.sizes(), strides = out.strides();
   const size_t rank = sizes.size();
-  const int64_t rows = sizes[rank - 2], columns = sizes[rank - 1], row_stride = strides[rank - 2], step = strides[rank - 1];
+  const int64_t rows = sizes[rank - 2], columns = sizes[rank - 1], row_stride = strides[rank - 2],
+                step = strides[rank - 1];
   diagonal = std::clamp(diagonal, -rows, columns);
   by_size(clew::item_size(out.dtype()), [&]<class T>() {
     T* const base = out.data<T>();
-    parallel_for(0, out.numel() / columns, std::max<int64_t>(1, kGrainMemory / columns), [&](int64_t b, int64_t e) {
-      for (int64_t r = b; r < e; ++r) {
-        const int64_t row = r % rows;
-        int64_t rest = r / rows, at = row * row_stride;
-        for (size_t d = rank - 2; d-- > 0;) {
-          at += rest % sizes[d] * strides[d];
-          rest /= sizes[d];
-        }
-        const int64_t begin = keep_lower ? std::clamp<int64_t>(row + diagonal + 1, 0, columns) : 0;
-        const int64_t end = keep_lower ? columns : std::clamp<int64_t>(row + diagonal, 0, columns);
-        for (int64_t c = begin; c < end; ++c) base[at + c * step] = T(0);
-      }
-    });
+    parallel_for(
+        0, out.numel() / columns, std::max<int64_t>(1, kGrainMemory / columns), [&](int64_t b, int64_t e) {
+          for (int64_t r = b; r < e; ++r) {
+            const int64_t row = r % rows;
+            int64_t rest = r / rows, at = row * row_stride;
+            for (size_t d = rank - 2; d-- > 0;) {
+              at += rest % sizes[d] * strides[d];
+              rest /= sizes[d];
+            }
+            const int64_t begin = keep_lower ? std::clamp<int64_t>(row + diagonal + 1, 0, columns) : 0;
+            const int64_t end = keep_lower ? columns : std::clamp<int64_t>(row + diagonal, 0, columns);
+            for (int64_t c = begin; c < end; ++c) base[at + c * step] = T(0);
+          }
+        });
   });
 }
 void tril_cpu(Tensor& out, const Tensor& input, int64_t diagonal) { triangle(out, input, diagonal, true); }

@@ -7,7 +7,7 @@
 
 #include "clew/core/parallel.h"
 #include "cpu/copy.h"
-#include "kernels/shapes.h"
+#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -40,7 +40,9 @@ auto ordered_key(T x) {
 /// Key and index; the narrow form is one 64-bit number.
 struct Narrow {
   uint64_t bits;
-  static Narrow make(uint32_t key, int64_t index) { return {(static_cast<uint64_t>(key) << 32) | static_cast<uint32_t>(index)}; }
+  static Narrow make(uint32_t key, int64_t index) {
+    return {(static_cast<uint64_t>(key) << 32) | static_cast<uint32_t>(index)};
+  }
   int64_t index() const { return static_cast<uint32_t>(bits); }
   static constexpr int kKeyBytes = 4;
   uint8_t key_byte(int i) const { return static_cast<uint8_t>(bits >> (32 + 8 * i)); }
@@ -75,8 +77,8 @@ void radix_sort(std::vector<Item>& items, std::vector<Item>& spare) {
 
 /// The first `k` of a row in order, into (values, indices). With k == n this is a sort.
 template <class T, class Item>
-void select_row(const T* in, int64_t step, int64_t n, int64_t k, bool descending, T* values, int64_t* indices, int64_t out_step,
-                std::vector<Item>& items, std::vector<Item>& spare) {
+void select_row(const T* in, int64_t step, int64_t n, int64_t k, bool descending, T* values, int64_t* indices,
+                int64_t out_step, std::vector<Item>& items, std::vector<Item>& spare) {
   items.resize(static_cast<size_t>(n));
   for (int64_t i = 0; i < n; ++i) {
     const auto key = ordered_key(in[i * step]);

@@ -31,8 +31,10 @@ bool is_weak(const Tensor& t) { return t.body()->weak_scalar; }
 
 [[noreturn, gnu::cold]] void unsupported_dtype(const OpInfo& op, DType t) {
   if (is_complex(t))
-    detail::raise<NotImplementedError>(op.name, ": expected a real dtype, got ", t, " (complex kernels are not part of this version)");
-  detail::raise<DTypeError>(op.name, ": expected dtype in ", op.dtypes, ", got ", t, " (convert with .to(dtype))");
+    detail::raise<NotImplementedError>(op.name, ": expected a real dtype, got ", t,
+                                       " (complex kernels are not part of this version)");
+  detail::raise<DTypeError>(op.name, ": expected dtype in ", op.dtypes, ", got ", t,
+                            " (convert with .to(dtype))");
 }
 
 [[noreturn, gnu::cold]] void device_mismatch(const OpInfo& op, const Slots& slots) {
@@ -40,7 +42,8 @@ bool is_weak(const Tensor& t) { return t.body()->weak_scalar; }
   for (const Tensor* t : slots) {
     if (t->defined()) list << " " << t->dtype() << t->sizes() << " on " << t->device() << ";";
   }
-  detail::raise<DeviceError>(op.name, ": expected all tensors on one device, got", list.str(), " move them with .to(device)");
+  detail::raise<DeviceError>(op.name, ": expected all tensors on one device, got", list.str(),
+                             " move them with .to(device)");
 }
 
 }  // namespace
@@ -72,7 +75,9 @@ Preparation prepare(const OpInfo& op, const Slots& slots, Device& device) {
     }
   }
   if (first == nullptr) return p;
-  DType checked = op.dtype_slot < slots.size() && slots[op.dtype_slot].defined() ? slots[op.dtype_slot].dtype() : first->dtype();
+  DType checked = op.dtype_slot < slots.size() && slots[op.dtype_slot].defined()
+                      ? slots[op.dtype_slot].dtype()
+                      : first->dtype();
   if (op.promote != Promote::None) {
     p.compute = first->dtype();
     if (CLEW_UNLIKELY(!uniform || is_weak(*first))) {
@@ -139,9 +144,11 @@ Tensor make_view(const Tensor& base, const Geometry& g) {
 
 void no_kernel(const OpInfo& op, Device device) {
   if (device.type == DeviceType::Meta)
-    detail::raise<DeviceError>(op.name, ": expected data, got a tensor on the meta device (the result's shape depends on values)");
-  detail::raise<DeviceError>(op.name, ": expected device cpu or meta, got ", device,
-                             " (this version has no CUDA backend library, so no driver or GPU was looked for; use device='cpu')");
+    detail::raise<DeviceError>(
+        op.name, ": expected data, got a tensor on the meta device (the result's shape depends on values)");
+  detail::raise<DeviceError>(
+      op.name, ": expected device cpu or meta, got ", device,
+      " (this version has no CUDA backend library, so no driver or GPU was looked for; use device='cpu')");
 }
 
 Ref<autograd::OpNode> make_node(const OpInfo& op, const Slots& slots, const Tensor* original) {
@@ -159,8 +166,10 @@ Ref<autograd::OpNode> make_node(const OpInfo& op, const Slots& slots, const Tens
     const Tensor& t = slot == 0 && original != nullptr && original->defined() ? *original : slots[slot];
     if (!t.defined()) return;
     CLEW_CHECK(!t.body()->inference, AutogradError, op.name,
-               ": expected tensors made outside of inference_mode where a gradient is recorded, got an inference tensor as "
-               "argument ", slot, " (clone it outside of inference_mode first)");
+               ": expected tensors made outside of inference_mode where a gradient is recorded, got an "
+               "inference tensor as "
+               "argument ",
+               slot, " (clone it outside of inference_mode first)");
     node->saved.push_back({autograd::SavedTensor(t, false), static_cast<int16_t>(slot), false});
   };
   for (uint8_t i = 0; i < op.saves.count; ++i) {
@@ -176,34 +185,39 @@ void finish_node(const Ref<autograd::OpNode>& node, std::span<const Tensor* cons
   for (size_t i = 0; i < outputs.size(); ++i) {
     const Tensor& t = *outputs[i];
     node->add_output(t);
-    if (is_differentiable(t.dtype())) autograd::set_history(t, Ref<autograd::Node>::share(node.get()), static_cast<uint32_t>(i));
+    if (is_differentiable(t.dtype()))
+      autograd::set_history(t, Ref<autograd::Node>::share(node.get()), static_cast<uint32_t>(i));
   }
   const Saves& saves = node->op->saves;
   for (uint8_t i = 0; i < saves.count; ++i) {
     const Saves::Item& item = saves.items[i];
     if (item.is_output)
-      node->saved.push_back({autograd::SavedTensor(*outputs[static_cast<size_t>(item.slot)], true), item.slot, true});
+      node->saved.push_back(
+          {autograd::SavedTensor(*outputs[static_cast<size_t>(item.slot)], true), item.slot, true});
   }
 }
 
 bool writes_directly(const OpInfo& op, const Tensor& self, const Slots& slots, const Preparation& p) {
-  const bool self_prepared = (p.cast && (p.promote_slots & 1) != 0 && self.dtype() != p.compute) || (p.contiguous && !self.is_contiguous());
+  const bool self_prepared = (p.cast && (p.promote_slots & 1) != 0 && self.dtype() != p.compute) ||
+                             (p.contiguous && !self.is_contiguous());
   if (!op.inplace || self_prepared) return false;
   for (size_t i = 1; i < slots.size(); ++i) {
     const Tensor& t = slots[i];
     if (!t.defined() || t.storage() != self.storage()) continue;
-    const bool same = t.storage_offset() == self.storage_offset() && t.sizes() == self.sizes() && t.strides() == self.strides();
+    const bool same = t.storage_offset() == self.storage_offset() && t.sizes() == self.sizes() &&
+                      t.strides() == self.strides();
     if (!same) return false;  // an overlapping operand would be read after it was overwritten
   }
   return true;
 }
 
 void check_result_fits(const OpInfo& op, const Tensor& self, const TensorMeta& result) {
-  CLEW_CHECK(IntArrayRef(result.shape) == self.sizes(), ShapeError, op.name, "_: expected a result of shape ", self.sizes(),
-             " to write in place, got ", result.shape, " (an in-place op cannot grow its tensor; use ", op.name, ")");
+  CLEW_CHECK(IntArrayRef(result.shape) == self.sizes(), ShapeError, op.name, "_: expected a result of shape ",
+             self.sizes(), " to write in place, got ", result.shape,
+             " (an in-place op cannot grow its tensor; use ", op.name, ")");
   const bool fits = Promoter::category(result.dtype) <= Promoter::category(self.dtype());
-  CLEW_CHECK(fits, DTypeError, op.name, "_: expected a result that can be written into dtype ", self.dtype(), ", got ",
-             result.dtype, " (use ", op.name, ", or convert the tensor first)");
+  CLEW_CHECK(fits, DTypeError, op.name, "_: expected a result that can be written into dtype ", self.dtype(),
+             ", got ", result.dtype, " (use ", op.name, ", or convert the tensor first)");
 }
 
 void copy_into(const Tensor& self, const Tensor& result) {
@@ -216,7 +230,8 @@ Tensor preserve(const OpInfo& op, const Tensor& self, const Slots& slots) {
     const Saves::Item& item = op.saves.items[i];
     if (item.is_output || item.slot != 0) continue;
     bool needed = false;
-    for (size_t s = 0; s < slots.size(); ++s) needed = needed || (((item.for_grads_of >> s) & 1) && wants_grad(slots[s]));
+    for (size_t s = 0; s < slots.size(); ++s)
+      needed = needed || (((item.for_grads_of >> s) & 1) && wants_grad(slots[s]));
     if (!needed) continue;
     Tensor copy;
     {
@@ -235,7 +250,8 @@ void finish_inplace(const Ref<autograd::OpNode>& node, const Tensor& self) {
   autograd::rebase_history(self, Ref<autograd::Node>::share(node.get()));
   const Saves& saves = node->op->saves;
   for (uint8_t i = 0; i < saves.count; ++i) {
-    if (saves.items[i].is_output) node->saved.push_back({autograd::SavedTensor(self, true), saves.items[i].slot, true});
+    if (saves.items[i].is_output)
+      node->saved.push_back({autograd::SavedTensor(self, true), saves.items[i].slot, true});
   }
 }
 

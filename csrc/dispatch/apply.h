@@ -8,9 +8,9 @@
 #include <tuple>
 
 #include "autograd/node.h"
+#include "clew/ops/ops.h"
 #include "core/thread_state.h"
 #include "dispatch/interceptor.h"
-#include "clew/ops/ops.h"
 #include "registry/op_def.h"
 
 namespace clew {
@@ -63,7 +63,9 @@ struct Preparation {
 CLEW_API Preparation prepare(const OpInfo& op, const Slots& slots, Device& device);
 CLEW_API Tensor prepare_tensor(const Tensor& t, const Preparation& p, int slot);
 
-inline Tensor prepared(const Tensor& t, const Preparation& p, int& slot) { return prepare_tensor(t, p, slot++); }
+inline Tensor prepared(const Tensor& t, const Preparation& p, int& slot) {
+  return prepare_tensor(t, p, slot++);
+}
 inline std::optional<Tensor> prepared(const std::optional<Tensor>& t, const Preparation& p, int& slot) {
   if (!t) return ++slot, t;
   return prepare_tensor(*t, p, slot++);
@@ -105,14 +107,17 @@ inline TensorList allocate_all(const std::vector<TensorMeta>& m, Device d) {
 
 // --- recording -------------------------------------------------------------------------------------
 
-inline bool wants_grad(const Tensor& t) { return t.defined() && is_differentiable(t.dtype()) && t.requires_grad(); }
+inline bool wants_grad(const Tensor& t) {
+  return t.defined() && is_differentiable(t.dtype()) && t.requires_grad();
+}
 inline bool any_requires_grad(const Slots& slots) {
   for (const Tensor* t : slots) {
     if (wants_grad(*t)) return true;
   }
   return false;
 }
-/// A node with edges, saved inputs and arguments. `original` replaces slot 0 where an in-place op overwrote it.
+/// A node with edges, saved inputs and arguments. `original` replaces slot 0 where an in-place op overwrote
+/// it.
 CLEW_API Ref<autograd::OpNode> make_node(const OpInfo& op, const Slots& slots, const Tensor* original);
 /// Adds saved outputs and makes `outputs` the node's.
 CLEW_API void finish_node(const Ref<autograd::OpNode>& node, std::span<const Tensor* const> outputs);
@@ -190,7 +195,8 @@ R execute(const OpDef<R(A...)>& op, Device device, const std::remove_cvref_t<A>&
 template <class F, class... A>
 decltype(auto) with_prepared(const Preparation& p, F&& f, const A&... args) {
   int slot = 0;
-  std::tuple<decltype(prepared(args, p, slot))...> ready{prepared(args, p, slot)...};  // braces: left to right
+  std::tuple<decltype(prepared(args, p, slot))...> ready{
+      prepared(args, p, slot)...};  // braces: left to right
   return std::apply(f, ready);
 }
 
@@ -278,7 +284,8 @@ inline bool intercepted() {
 }
 
 template <class R, class... A>
-[[gnu::noinline]] Value box_and_intercept(const OpDef<R(A...)>& op, bool inplace, const std::remove_cvref_t<A>&... args) {
+[[gnu::noinline]] Value box_and_intercept(const OpDef<R(A...)>& op, bool inplace,
+                                          const std::remove_cvref_t<A>&... args) {
   std::array<Value, sizeof...(A)> boxed{Value(args)...};
   return intercept(BoxedCall(op.info, boxed, inplace, &run_boxed<R, A...>, &op));
 }
@@ -299,7 +306,8 @@ template <class... A>
 Tensor apply_inplace(const OpDef<Tensor(const Tensor&, A...)>& op, const Tensor& self,
                      const std::type_identity_t<std::remove_cvref_t<A>>&... args) {
   if (CLEW_UNLIKELY(apply_detail::intercepted()))
-    return apply_detail::box_and_intercept<Tensor, const Tensor&, A...>(op, true, self, args...).template to<Tensor>();
+    return apply_detail::box_and_intercept<Tensor, const Tensor&, A...>(op, true, self, args...)
+        .template to<Tensor>();
   return apply_detail::apply_inplace_now<A...>(op, self, args...);
 }
 

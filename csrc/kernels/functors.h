@@ -313,10 +313,10 @@ CLEW_FUNCTOR2(BitwiseXor, { return static_cast<T>(a ^ b); });
 
 // ---- gradients in one pass; g is the gradient of the result y of input x ----
 
-CLEW_FUNCTOR2(TanhBackward, { return a * (T(1) - b * b); });                             // (g, y)
-CLEW_FUNCTOR2(SigmoidBackward, { return a * (b * (T(1) - b)); });                        // (g, y)
-CLEW_FUNCTOR2(ReluBackward, { return b <= T(0) ? T(0) : a; });  // (g, y) or (g, x); NaN passes g
-CLEW_FUNCTOR2P(LeakyReluBackward, { return b > T(0) ? a : a * static_cast<T>(p.p0); });  // (g, x)
+CLEW_FUNCTOR2(TanhBackward, { return a * (T(1) - b * b); });       // (g, y)
+CLEW_FUNCTOR2(SigmoidBackward, { return a * (b * (T(1) - b)); });  // (g, y)
+CLEW_FUNCTOR2(ReluBackward, { return b <= T(0) ? T(0) : a; });     // (g, y) or (g, x); NaN passes g
+CLEW_FUNCTOR2P(LeakyReluBackward, { return b > T(0) ? a : a * static_cast<T>(p.p0); });           // (g, x)
 CLEW_FUNCTOR2(GeluErfBackward, { return a * (math::normal_cdf(b) + b * math::normal_pdf(b)); });  // (g, x)
 CLEW_FUNCTOR2(GeluTanhBackward, {                                                                 // (g, x)
   const T x2 = b * b;

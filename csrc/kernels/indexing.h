@@ -8,9 +8,9 @@ namespace clew {
 
 /// A dimension of the input that an index tensor picks from.
 struct IndexedDim {
-  int64_t dim;        // of the input
-  size_t tensor;      // which index tensor
-  int64_t column;     // of the mask's nonzero positions; -1 for an integer tensor
+  int64_t dim;     // of the input
+  size_t tensor;   // which index tensor
+  int64_t column;  // of the mask's nonzero positions; -1 for an integer tensor
 };
 
 /// Result of an indexing: dims before, the index tensors' common shape, dims after.
@@ -22,14 +22,16 @@ struct IndexingPlan {
 };
 
 /// `mask_counts[i]` is the number of true elements where indices[i] is a mask. Raises IndexError.
-inline IndexingPlan plan_indexing(const char* op, IntArrayRef sizes, TensorListRef indices, IntArrayRef mask_counts) {
+inline IndexingPlan plan_indexing(const char* op, IntArrayRef sizes, TensorListRef indices,
+                                  IntArrayRef mask_counts) {
   IndexingPlan plan;
   SmallVector<int64_t, 6> kept;
   const auto rank = static_cast<int64_t>(sizes.size());
   int64_t d = 0;
   bool adjacent = true;
   auto too_many = [&](int64_t needed) {
-    CLEW_CHECK(needed <= rank, IndexError, op, ": expected at most ", rank, " indices for input ", sizes, ", got more");
+    CLEW_CHECK(needed <= rank, IndexError, op, ": expected at most ", rank, " indices for input ", sizes,
+               ", got more");
   };
   for (size_t i = 0; i < indices.size(); ++i) {
     const Tensor& t = indices[i];
@@ -39,7 +41,8 @@ inline IndexingPlan plan_indexing(const char* op, IntArrayRef sizes, TensorListR
       continue;
     }
     const bool mask = t.dtype() == DType::Bool || t.dtype() == DType::UInt8;
-    CLEW_CHECK(mask || is_integral(t.dtype()), IndexError, op, ": expected index tensors of integers or bools, got ", t.dtype());
+    CLEW_CHECK(mask || is_integral(t.dtype()), IndexError, op,
+               ": expected index tensors of integers or bools, got ", t.dtype());
     const int64_t dims = mask ? t.dim() : 1;
     CLEW_CHECK(dims > 0, IndexError, op, ": expected masks with dimensions, got a 0-dim one");
     too_many(d + dims);
@@ -47,8 +50,8 @@ inline IndexingPlan plan_indexing(const char* op, IntArrayRef sizes, TensorListR
     if (mask) {
       for (int64_t k = 0; k < dims; ++k) {
         CLEW_CHECK(t.sizes()[static_cast<size_t>(k)] == sizes[static_cast<size_t>(d + k)], IndexError, op,
-                   ": expected a mask of shape ", IntArrayRef(sizes.data() + d, static_cast<size_t>(dims)), ", got ", t.sizes(),
-                   " (dimension ", d + k, " of input ", sizes, ")");
+                   ": expected a mask of shape ", IntArrayRef(sizes.data() + d, static_cast<size_t>(dims)),
+                   ", got ", t.sizes(), " (dimension ", d + k, " of input ", sizes, ")");
       }
       const int64_t count = mask_counts[i];
       plan.index_shape = broadcast_shapes(op, plan.index_shape, {count});

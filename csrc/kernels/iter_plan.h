@@ -18,15 +18,16 @@ inline constexpr int kMaxRank = 64;
 
 template <int N>
 struct IterPlan {
-  int rank = 1;           // at least 1; dimension 0 is the innermost
+  int rank = 1;  // at least 1; dimension 0 is the innermost
   int64_t numel = 0;
   std::array<char*, N> data;
   std::array<int64_t, N> item_size;
   std::array<int64_t, kMaxRank> sizes;
   std::array<std::array<int64_t, kMaxRank>, N> strides;  // in elements
 
-  /// Calls `loop(pointers, n, strides)` over all elements: `std::array<char*, N>`, count, strides in elements.
-  /// Pieces of at least `grain` elements go to several threads; each output element is written by one.
+  /// Calls `loop(pointers, n, strides)` over all elements: `std::array<char*, N>`, count, strides in
+  /// elements. Pieces of at least `grain` elements go to several threads; each output element is written by
+  /// one.
   template <class Loop>
   void run(int64_t grain, Loop&& loop) const {
     if (numel == 0) return;

@@ -118,23 +118,44 @@ CLEW_HD float exp(float x) {
   return scale2(p, bits(t) - bits(kRounder));
 }
 
-/// e^x - 1, 2 ulp.
-CLEW_HD float expm1(float x) {
-  const float c = x > 89.0f ? 89.0f : x;
-  const float d = c < -30.0f ? -30.0f : c;
-  const float t = d * kLog2e + kRounder;
+/// e^x where the result is a normal number: for x in [-87, 88]. NaN gives NaN. 1 ulp.
+CLEW_HD float exp_normal(float x) {
+  const float t = x * kLog2e + kRounder;
   const float n = t - kRounder;
-  const float r = (d - n * kLn2Hi) - n * kLn2Lo;
+  const float r = (x - n * kLn2Hi) - n * kLn2Lo;
+  float q = 0.00138131529f;
+  q = q * r + 0.00836941786f;
+  q = q * r + 0.041668456f;
+  q = q * r + 0.166665152f;
+  q = q * r + 0.49999994f;
+  const float p = (q * (r * r) + r) + 1.0f;
+  return p * from_bits((bits(t) << 23) + 0x3f800000u);  // the shift drops all of kRounder
+}
+
+/// e^x - 1 = s * p + (s - 1), s a power of two, for x in [-87, 88]; NaN gives NaN in p.
+CLEW_HD float expm1_parts(float x, float& p) {
+  const float t = x * kLog2e + kRounder;
+  const float n = t - kRounder;
+  const float r = (x - n * kLn2Hi) - n * kLn2Lo;
   float q = 0.00138824072f;
   q = q * r + 0.00836718082f;
   q = q * r + 0.0416672193f;
   q = q * r + 0.16666539f;
   q = q * r + 0.49999997f;
-  const float p = q * (r * r) + r;
-  // 2^n can overflow where the result does not: work with half of it.
-  const float s = from_bits(((bits(t) - bits(kRounder)) + 126u) << 23);
-  const float y = (s * p + (s - 0.5f)) * 2.0f;
-  return n == 0.0f ? (x == 0.0f ? x : p) : y;
+  p = q * (r * r) + r;
+  return from_bits((bits(t) << 23) + 0x3f800000u);
+}
+
+/// e^x - 1, 2 ulp.
+CLEW_HD float expm1(float x) {
+  const float c = x > 89.0f ? 89.0f : x;
+  const float d = c < -30.0f ? -30.0f : c;
+  // The power of two can overflow where the result does not, from x = 88 on: work with a quarter.
+  float p;
+  const bool large = d > 87.0f;
+  const float s = expm1_parts(large ? d - 1.38629436f : d, p);
+  const float y = s * p + (s - 1.0f);
+  return x == 0.0f ? x : (large ? y * 4.0f : y);
 }
 
 /// k and m with x = 2^k * m, m in [sqrt(1/2), sqrt(2)), for x > 0 and finite.
@@ -190,16 +211,20 @@ CLEW_HD float log1p(float x) {
 /// 2 ulp.
 CLEW_HD float tanh(float x) {
   const float a = abs(x);
-  const float e = expm1(2.0f * (a > 10.0f ? 10.0f : a));
+  float p;
+  const float s = expm1_parts(2.0f * (a > 10.0f ? 10.0f : a), p);
+  const float e = s * p + (s - 1.0f);
   const float h = 0.5f * e;
   const float y = e / (e + 2.0f);
   return copysign(e < 0.8f ? h - h * y : y, x);  // h - h y = y, with the rounding of a small correction
 }
 
-/// 1 / (1 + e^-x), 2.5 ulp. Small results keep their precision.
+/// 1 / (1 + e^-x), 2.5 ulp; 0 below x = -87.
 CLEW_HD float sigmoid(float x) {
-  const float e = exp(-abs(x));
-  return (x >= 0.0f ? 1.0f : e) / (1.0f + e);
+  const float a = -abs(x);
+  const float e = exp_normal(a < -87.0f ? -87.0f : a);
+  const float y = (x >= 0.0f ? 1.0f : e) / (1.0f + e);
+  return x < -87.0f ? 0.0f : y;
 }
 
 // ---- trigonometric ----
@@ -279,34 +304,39 @@ CLEW_HD float erf(float x) {
   g = g * t + 0.633920848f;
   g = g * t + 1.12921655f;
   g = g * t - 0.000109675537f;
-  const float large = copysign(1.0f - exp(-g), x);
+  const float large = copysign(1.0f - exp_normal(-g), x);
   const float y = t < 1.0f ? erf_small(x) : large;
   return x != x ? x : y;
 }
 
-/// The standard normal distribution function; relative error 1e-6 down to x = -5, 1e-4 beyond.
+/// The standard normal distribution function; relative error 1e-6 down to x = -5, 2e-5 beyond, 0 below -7.7.
 CLEW_HD float normal_cdf(float x) {
   const float s = x * 0.707106781f;
-  float t = abs(s);
-  t = t > 10.0f ? 10.0f : t;
-  float g = -2.12782925e-09f;
-  g = g * t + 1.30957034e-07f;
-  g = g * t - 3.59155547e-06f;
-  g = g * t + 5.81501481e-05f;
-  g = g * t - 0.000622013409f;
-  g = g * t + 0.0046758512f;
-  g = g * t - 0.0257823765f;
-  g = g * t + 0.108415544f;
-  g = g * t + 0.634043097f;
-  g = g * t + 1.12873316f;
-  g = g * t + 8.76173508e-05f;
-  const float tail = 0.5f * exp(-g);
-  const float large = s > 0.0f ? 1.0f - tail : tail;
-  return t < 1.0f ? 0.5f + 0.5f * erf_small(s) : large;
+  const float a = abs(s);
+  const float t = a > 5.5f ? 5.5f : a;
+  // erfc(t) = e^(-t g(t)), g a polynomial on [0, 5.5].
+  float g = -3.28322081e-08f;
+  g = g * t + 1.03478953e-06f;
+  g = g * t - 1.42036542e-05f;
+  g = g * t + 0.00011034526f;
+  g = g * t - 0.000516617903f;
+  g = g * t + 0.0012926386f;
+  g = g * t + 0.000435724156f;
+  g = g * t - 0.0196724646f;
+  g = g * t + 0.103019364f;
+  g = g * t + 0.63656652f;
+  g = g * t + 1.12838304f;
+  const float e = 0.5f * exp_normal(-t * g);
+  const float tail = a > 5.5f ? 0.0f : e;
+  return s > 0.0f ? 1.0f - tail : tail;
 }
 
 /// Density of the standard normal distribution.
-CLEW_HD float normal_pdf(float x) { return 0.398942280f * exp(-0.5f * x * x); }
+CLEW_HD float normal_pdf(float x) {
+  const float h = -0.5f * x * x;
+  const float e = 0.398942280f * exp_normal(h < -87.0f ? -87.0f : h);
+  return h < -87.0f ? 0.0f : e;
+}
 
 // ---- power ----
 
@@ -353,6 +383,52 @@ CLEW_HD float pow(float x, float y) {
   return (y == 0.0f || x == 1.0f) ? 1.0f : v;
 }
 
+// ---- remainder and angle ----
+
+/// Whether fmod_easy, floor_div_easy hold: b finite, the quotient below 2^28 (so never NaN, never by zero).
+CLEW_HD bool easy_quotient(float a, float b) {
+  return (abs(a / b) < 0x1p28f) & (abs(b) < kInf);
+}
+
+/// fmod(a, b), exact: in double neither the quotient's floor nor the product can be wrong.
+CLEW_HD float fmod_easy(float a, float b) {
+  const double x = a;
+  const double y = b;
+  return copysign(static_cast<float>(x - trunc(x / y) * y), a);
+}
+
+/// floor(a / b) of the exact quotient, rounded to float.
+CLEW_HD float floor_div_easy(float a, float b) {
+  return static_cast<float>(floor(static_cast<double>(a) / static_cast<double>(b)));
+}
+
+/// The angle of (x, y) in (-pi, pi], with C's special cases, 3 ulp.
+CLEW_HD float atan2(float y, float x) {
+  const float ay = abs(y);
+  const float ax = abs(x);
+  const bool steep = ay > ax;
+  const float high = steep ? ay : ax;
+  const float low = steep ? ax : ay;
+  float q = low / high;
+  q = low == high ? 1.0f : q;   // both infinite
+  q = high == 0.0f ? 0.0f : q;  // both zero
+  const float z = q * q;
+  float p = -0.00179361505f;
+  p = p * z + 0.0109145772f;
+  p = p * z - 0.0311777964f;
+  p = p * z + 0.0579575449f;
+  p = p * z - 0.0840344727f;
+  p = p * z + 0.109521843f;
+  p = p * z - 0.142642409f;
+  p = p * z + 0.199985489f;
+  p = p * z - 0.333332986f;
+  float r = p * (z * q) + q;
+  r = steep ? (1.57079637f - r) - 4.37113883e-8f : r;
+  r = (bits(x) >> 31) != 0u ? (3.14159274f - r) - 8.74227766e-8f : r;
+  r = (x != x || y != y) ? x + y : r;
+  return copysign(r, y);
+}
+
 // ---- double: the C library ----
 
 CLEW_HD double exp(double x) { return ::exp(x); }
@@ -373,6 +449,5 @@ CLEW_HD double pow(double x, double y) { return ::pow(x, y); }
 CLEW_HD double fmod(double a, double b) { return ::fmod(a, b); }
 CLEW_HD float fmod(float a, float b) { return ::fmodf(a, b); }
 CLEW_HD double atan2(double a, double b) { return ::atan2(a, b); }
-CLEW_HD float atan2(float a, float b) { return ::atan2f(a, b); }
 
 }  // namespace clew::math

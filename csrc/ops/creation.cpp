@@ -1,8 +1,8 @@
 // New tensors, copies and conversions.
 #include <cmath>
 
-#include "dispatch/apply.h"
 #include "core/shapes.h"
+#include "dispatch/apply.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -27,12 +27,19 @@ DType dtype_or_default(const TensorOptions& o) { return o.dtype_.value_or(defaul
 
 /// `options` with what it leaves open taken from `input`.
 TensorOptions like(const Tensor& input, const TensorOptions& options) {
-  return options.dtype(options.dtype_.value_or(input.dtype())).device(options.device_.value_or(input.device()));
+  return options.dtype(options.dtype_.value_or(input.dtype()))
+      .device(options.device_.value_or(input.device()));
 }
 
-TensorMeta empty_meta(IntArrayRef size, const TensorOptions& o) { return new_meta("empty", size, dtype_or_default(o)); }
-TensorMeta zeros_meta(IntArrayRef size, const TensorOptions& o) { return new_meta("zeros", size, dtype_or_default(o)); }
-TensorMeta ones_meta(IntArrayRef size, const TensorOptions& o) { return new_meta("ones", size, dtype_or_default(o)); }
+TensorMeta empty_meta(IntArrayRef size, const TensorOptions& o) {
+  return new_meta("empty", size, dtype_or_default(o));
+}
+TensorMeta zeros_meta(IntArrayRef size, const TensorOptions& o) {
+  return new_meta("zeros", size, dtype_or_default(o));
+}
+TensorMeta ones_meta(IntArrayRef size, const TensorOptions& o) {
+  return new_meta("ones", size, dtype_or_default(o));
+}
 TensorMeta full_meta(IntArrayRef size, const Scalar& fill_value, const TensorOptions& o) {
   return new_meta("full", size, o.dtype_.value_or(fill_value.dtype()));
 }
@@ -40,7 +47,8 @@ TensorMeta eye_meta(int64_t n, std::optional<int64_t> m, const TensorOptions& o)
   return new_meta("eye", {n, m.value_or(n)}, dtype_or_default(o));
 }
 
-TensorMeta arange_start_meta(const Scalar& start, const Scalar& end, const Scalar& step, const TensorOptions& o) {
+TensorMeta arange_start_meta(const Scalar& start, const Scalar& end, const Scalar& step,
+                             const TensorOptions& o) {
   const bool floating = start.is_floating() || end.is_floating() || step.is_floating();
   const DType dtype = o.dtype_.value_or(floating ? default_dtype() : DType::Int64);
   CLEW_CHECK(dtype != DType::Bool, DTypeError, "arange: expected a numeric dtype, got ", dtype);
@@ -51,18 +59,20 @@ TensorMeta arange_start_meta(const Scalar& start, const Scalar& end, const Scala
     CLEW_CHECK(std::isfinite(a) && std::isfinite(b) && !std::isnan(by), ValueError,
                "arange: expected finite bounds, got start ", start, ", end ", end, ", step ", step);
     const double count = std::ceil((b - a) / by);
-    CLEW_CHECK((by > 0) == (b >= a) || a == b, ValueError, "arange: expected end ", by > 0 ? ">= start" : "<= start",
-               " for step ", step, ", got start ", start, ", end ", end);
-    CLEW_CHECK(count < 9e18, ValueError, "arange: expected a number of elements that fits in 64 bits, got ", count);
+    CLEW_CHECK((by > 0) == (b >= a) || a == b, ValueError, "arange: expected end ",
+               by > 0 ? ">= start" : "<= start", " for step ", step, ", got start ", start, ", end ", end);
+    CLEW_CHECK(count < 9e18, ValueError, "arange: expected a number of elements that fits in 64 bits, got ",
+               count);
     n = static_cast<int64_t>(count);
   } else {
     __extension__ using Wide = __int128;
     const Wide a = start.to_int(), b = end.to_int(), by = step.to_int();
-    CLEW_CHECK(by > 0 ? b >= a : b <= a, ValueError, "arange: expected end ", by > 0 ? ">= start" : "<= start",
-               " for step ", step, ", got start ", start, ", end ", end);
+    CLEW_CHECK(by > 0 ? b >= a : b <= a, ValueError, "arange: expected end ",
+               by > 0 ? ">= start" : "<= start", " for step ", step, ", got start ", start, ", end ", end);
     const Wide count = by > 0 ? (b - a + by - 1) / by : (a - b - by - 1) / -by;
     CLEW_CHECK(count <= INT64_MAX, ValueError,
-               "arange: expected a number of elements that fits in 64 bits, got start ", start, ", end ", end);
+               "arange: expected a number of elements that fits in 64 bits, got start ", start, ", end ",
+               end);
     n = static_cast<int64_t>(count);
   }
   return new_meta("arange", {n}, dtype);
@@ -86,7 +96,8 @@ TensorMeta cast_meta(const Tensor& input, DType dtype) {
 }
 TensorMeta copy_meta(const Tensor& input, const Tensor& src) {
   CLEW_CHECK(broadcastable_to(src.sizes(), input.sizes()), ShapeError,
-             "copy_: expected src of a shape that broadcasts to input ", input.sizes(), ", got ", src.sizes());
+             "copy_: expected src of a shape that broadcasts to input ", input.sizes(), ", got ",
+             src.sizes());
   return input.meta();
 }
 TensorMeta fill_meta(const Tensor& input, const Scalar&) { return input.meta(); }
@@ -210,7 +221,9 @@ Example:
     .kernel = &eye_kernel,
     .not_differentiable = kConstant,
 }};
-Tensor eye(int64_t n, std::optional<int64_t> m, const TensorOptions& options) { return apply(eye_op, n, m, options); }
+Tensor eye(int64_t n, std::optional<int64_t> m, const TensorOptions& options) {
+  return apply(eye_op, n, m, options);
+}
 
 CLEW_OP_PAGE(arange) = {{
     .name = "arange",
@@ -303,9 +316,12 @@ Returns:
 Example:
     >>> clew.empty_like(clew.ones(2, 3)).shape
     clew.Size((2, 3)))",
-    .composite = [](const Tensor& input, const TensorOptions& o) { return empty(input.sizes(), like(input, o)); },
+    .composite = [](const Tensor& input,
+                    const TensorOptions& o) { return empty(input.sizes(), like(input, o)); },
 }};
-Tensor empty_like(const Tensor& input, const TensorOptions& options) { return apply(empty_like_op, input, options); }
+Tensor empty_like(const Tensor& input, const TensorOptions& options) {
+  return apply(empty_like_op, input, options);
+}
 
 CLEW_OP_PAGE(zeros_like) = {{
     .name = "zeros_like",
@@ -320,9 +336,12 @@ Returns:
 Example:
     >>> clew.zeros_like(clew.ones(2)).tolist()
     [0.0, 0.0])",
-    .composite = [](const Tensor& input, const TensorOptions& o) { return zeros(input.sizes(), like(input, o)); },
+    .composite = [](const Tensor& input,
+                    const TensorOptions& o) { return zeros(input.sizes(), like(input, o)); },
 }};
-Tensor zeros_like(const Tensor& input, const TensorOptions& options) { return apply(zeros_like_op, input, options); }
+Tensor zeros_like(const Tensor& input, const TensorOptions& options) {
+  return apply(zeros_like_op, input, options);
+}
 
 CLEW_OP_PAGE(ones_like) = {{
     .name = "ones_like",
@@ -337,9 +356,12 @@ Returns:
 Example:
     >>> clew.ones_like(clew.zeros(2)).tolist()
     [1.0, 1.0])",
-    .composite = [](const Tensor& input, const TensorOptions& o) { return ones(input.sizes(), like(input, o)); },
+    .composite = [](const Tensor& input,
+                    const TensorOptions& o) { return ones(input.sizes(), like(input, o)); },
 }};
-Tensor ones_like(const Tensor& input, const TensorOptions& options) { return apply(ones_like_op, input, options); }
+Tensor ones_like(const Tensor& input, const TensorOptions& options) {
+  return apply(ones_like_op, input, options);
+}
 
 CLEW_OP_PAGE(full_like) = {{
     .name = "full_like",
@@ -482,9 +504,11 @@ Tensor zero_(const Tensor& input) { return apply_inplace(zero_op, input); }
 Tensor Tensor::to(std::optional<DType> dtype, std::optional<Device> device, bool copy) const {
   const Device target = device.value_or(this->device());
   if (target != this->device()) {
-    CLEW_CHECK(!is_meta(), DeviceError, "to: expected a tensor with data, got one on the meta device (it has none to move)");
-    CLEW_CHECK(target.type == DeviceType::Meta, DeviceError, "to: expected device cpu or meta, got ", target,
-               " (this version has no CUDA backend library, so no driver or GPU was looked for; use device='cpu')");
+    CLEW_CHECK(!is_meta(), DeviceError,
+               "to: expected a tensor with data, got one on the meta device (it has none to move)");
+    CLEW_CHECK(
+        target.type == DeviceType::Meta, DeviceError, "to: expected device cpu or meta, got ", target,
+        " (this version has no CUDA backend library, so no driver or GPU was looked for; use device='cpu')");
     return ::clew::empty(sizes(), TensorOptions(dtype.value_or(this->dtype())).device(target));
   }
   if (dtype && *dtype != this->dtype()) return cast(*this, *dtype);

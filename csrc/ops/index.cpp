@@ -1,39 +1,46 @@
 // Reading and writing by index tensors and masks.
+#include "core/shapes.h"
 #include "dispatch/apply.h"
 #include "kernels/indexing.h"
-#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {
 namespace {
 
 void check_index_dtype(const char* op, const char* name, const Tensor& index) {
-  CLEW_CHECK(index.dtype() == DType::Int64 || index.dtype() == DType::Int32, DTypeError, op, ": expected ", name,
-             " of dtype int64 or int32, got ", index.dtype());
+  CLEW_CHECK(index.dtype() == DType::Int64 || index.dtype() == DType::Int32, DTypeError, op, ": expected ",
+             name, " of dtype int64 or int32, got ", index.dtype());
 }
 
-int64_t size_at(const Tensor& t, int64_t dim) { return t.dim() == 0 ? 1 : t.sizes()[static_cast<size_t>(dim)]; }
+int64_t size_at(const Tensor& t, int64_t dim) {
+  return t.dim() == 0 ? 1 : t.sizes()[static_cast<size_t>(dim)];
+}
 
 Shape mask_counts(const char* op, TensorListRef indices) {
   Shape counts;
   for (const Tensor& t : indices) {
     const bool mask = t.defined() && (t.dtype() == DType::Bool || t.dtype() == DType::UInt8);
-    CLEW_CHECK(!mask || !t.is_meta(), DeviceError, op, ": expected masks with data, got one on the meta device");
+    CLEW_CHECK(!mask || !t.is_meta(), DeviceError, op,
+               ": expected masks with data, got one on the meta device");
     counts.push_back(mask ? sum(ne(t, weak_scalar_tensor(0))).item<int64_t>() : 0);
   }
   return counts;
 }
 
 TensorMeta index_meta(const Tensor& input, TensorListRef indices) {
-  return {plan_indexing("index", input.sizes(), indices, mask_counts("index", indices)).result, input.dtype()};
+  return {plan_indexing("index", input.sizes(), indices, mask_counts("index", indices)).result,
+          input.dtype()};
 }
 
 TensorMeta index_put_meta(const Tensor& input, TensorListRef indices, const Tensor& values, bool) {
-  const IndexingPlan plan = plan_indexing("index_put", input.sizes(), indices, mask_counts("index_put", indices));
-  CLEW_CHECK(broadcastable_to(values.sizes(), plan.result), ShapeError, "index_put: expected values of a shape that broadcasts to ",
-             plan.result, ", got ", values.sizes());
-  CLEW_CHECK(values.dtype() == input.dtype() || values.dim() == 0, DTypeError, "index_put: expected values of dtype ",
-             input.dtype(), ", got ", values.dtype(), " (convert them with .to(dtype))");
+  const IndexingPlan plan =
+      plan_indexing("index_put", input.sizes(), indices, mask_counts("index_put", indices));
+  CLEW_CHECK(broadcastable_to(values.sizes(), plan.result), ShapeError,
+             "index_put: expected values of a shape that broadcasts to ", plan.result, ", got ",
+             values.sizes());
+  CLEW_CHECK(values.dtype() == input.dtype() || values.dim() == 0, DTypeError,
+             "index_put: expected values of dtype ", input.dtype(), ", got ", values.dtype(),
+             " (convert them with .to(dtype))");
   return input.meta();
 }
 
@@ -50,27 +57,30 @@ TensorList saved_indices(const Backward& ctx, size_t n) {
 TensorMeta index_select_meta(const Tensor& input, int64_t dim, const Tensor& index) {
   const int64_t d = wrap_dim("index_select", dim, input.dim());
   check_index_dtype("index_select", "index", index);
-  CLEW_CHECK(index.dim() <= 1, ShapeError, "index_select: expected index with at most 1 dimension, got ", index.sizes());
+  CLEW_CHECK(index.dim() <= 1, ShapeError, "index_select: expected index with at most 1 dimension, got ",
+             index.sizes());
   Shape shape = input.sizes().vec();
   if (!shape.empty()) shape[static_cast<size_t>(d)] = index.numel();
-  CLEW_CHECK(!shape.empty() || index.numel() == 1, ShapeError, "index_select: expected one index for a 0-dim input, got ",
-             index.sizes());
+  CLEW_CHECK(!shape.empty() || index.numel() == 1, ShapeError,
+             "index_select: expected one index for a 0-dim input, got ", index.sizes());
   return {std::move(shape), input.dtype()};
 }
 
-TensorMeta index_add_meta(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha) {
+TensorMeta index_add_meta(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
+                          const Scalar& alpha) {
   const int64_t d = wrap_dim("index_add", dim, input.dim());
   check_index_dtype("index_add", "index", index);
-  CLEW_CHECK(source.dtype() == input.dtype(), DTypeError, "index_add: expected source of dtype ", input.dtype(), ", got ",
-             source.dtype());
-  CLEW_CHECK(is_floating(input.dtype()) || !alpha.is_floating(), DTypeError, "index_add: expected an integer alpha for dtype ",
-             input.dtype(), ", got ", alpha);
-  CLEW_CHECK(index.dim() <= 1, ShapeError, "index_add: expected index with at most 1 dimension, got ", index.sizes());
+  CLEW_CHECK(source.dtype() == input.dtype(), DTypeError, "index_add: expected source of dtype ",
+             input.dtype(), ", got ", source.dtype());
+  CLEW_CHECK(is_floating(input.dtype()) || !alpha.is_floating(), DTypeError,
+             "index_add: expected an integer alpha for dtype ", input.dtype(), ", got ", alpha);
+  CLEW_CHECK(index.dim() <= 1, ShapeError, "index_add: expected index with at most 1 dimension, got ",
+             index.sizes());
   bool fits = source.dim() == input.dim() && size_at(source, d) == index.numel();
   for (size_t i = 0; fits && i < input.sizes().size(); ++i)
     fits = static_cast<int64_t>(i) == d || source.sizes()[i] == input.sizes()[i];
-  CLEW_CHECK(fits, ShapeError, "index_add: expected source of the shape of input with ", index.numel(), " at dimension ", d,
-             ", got source ", source.sizes(), " for input ", input.sizes());
+  CLEW_CHECK(fits, ShapeError, "index_add: expected source of the shape of input with ", index.numel(),
+             " at dimension ", d, ", got source ", source.sizes(), " for input ", input.sizes());
   return input.meta();
 }
 
@@ -79,7 +89,8 @@ void check_index_shape(const char* op, const char* name, const Tensor& t, int64_
   bool fits = same_rank;
   for (int64_t i = 0; fits && i < index.dim(); ++i) fits = i == dim || size_at(index, i) <= size_at(t, i);
   CLEW_CHECK(fits || index.numel() == 0, ShapeError, op, ": expected index with the dimensions of ", name,
-             " and no larger than it outside of dimension ", dim, ", got index ", index.sizes(), " for ", name, " ", t.sizes());
+             " and no larger than it outside of dimension ", dim, ", got index ", index.sizes(), " for ",
+             name, " ", t.sizes());
 }
 
 TensorMeta gather_meta(const Tensor& input, int64_t dim, const Tensor& index) {
@@ -89,12 +100,14 @@ TensorMeta gather_meta(const Tensor& input, int64_t dim, const Tensor& index) {
   return {index.sizes().vec(), input.dtype()};
 }
 
-TensorMeta scatter_meta_named(const char* op, const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src) {
+TensorMeta scatter_meta_named(const char* op, const Tensor& input, int64_t dim, const Tensor& index,
+                              const Tensor& src) {
   const int64_t d = wrap_dim(op, dim, input.dim());
   check_index_dtype(op, "index", index);
   check_index_shape(op, "input", input, d, index);
   if (src.dim() != 0 || index.dim() == 0) {
-    CLEW_CHECK(src.dtype() == input.dtype(), DTypeError, op, ": expected src of dtype ", input.dtype(), ", got ", src.dtype());
+    CLEW_CHECK(src.dtype() == input.dtype(), DTypeError, op, ": expected src of dtype ", input.dtype(),
+               ", got ", src.dtype());
     check_index_shape(op, "src", src, -1, index);
   }
   return input.meta();
@@ -124,7 +137,8 @@ void check_mask(const char* op, const Tensor& mask) {
 
 TensorMeta masked_fill_meta(const Tensor& input, const Tensor& mask, const Tensor& value) {
   check_mask("masked_fill", mask);
-  CLEW_CHECK(value.dim() == 0, ShapeError, "masked_fill: expected a number or a 0-dim value, got shape ", value.sizes());
+  CLEW_CHECK(value.dim() == 0, ShapeError, "masked_fill: expected a number or a 0-dim value, got shape ",
+             value.sizes());
   return {broadcast_shapes("masked_fill", input.sizes(), mask.sizes()), input.dtype()};
 }
 
@@ -146,11 +160,12 @@ Tensor nonzero_compute(const Tensor& input) {
 
 TensorMeta embedding_meta(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx) {
   check_index_dtype("embedding", "input", input);
-  CLEW_CHECK(weight.dim() == 2, ShapeError, "embedding: expected weight of shape (num_embeddings, embedding_dim), got ",
-             weight.sizes());
+  CLEW_CHECK(weight.dim() == 2, ShapeError,
+             "embedding: expected weight of shape (num_embeddings, embedding_dim), got ", weight.sizes());
   const int64_t rows = weight.sizes()[0];
-  CLEW_CHECK(!padding_idx || (*padding_idx >= -rows && *padding_idx < rows), ValueError, "embedding: expected padding_idx in [",
-             -rows, ", ", rows - 1, "], got ", padding_idx.value_or(0));
+  CLEW_CHECK(!padding_idx || (*padding_idx >= -rows && *padding_idx < rows), ValueError,
+             "embedding: expected padding_idx in [", -rows, ", ", rows - 1, "], got ",
+             padding_idx.value_or(0));
   Shape shape = input.sizes().vec();
   shape.push_back(weight.sizes()[1]);
   return {std::move(shape), weight.dtype()};
@@ -168,8 +183,10 @@ GradList embedding_grad(const Backward& ctx, const Tensor& g) {
 }
 
 Tensor one_hot_composite(const Tensor& input, int64_t num_classes) {
-  CLEW_CHECK(input.dtype() == DType::Int64, DTypeError, "one_hot: expected input of dtype int64, got ", input.dtype());
-  CLEW_CHECK(num_classes >= -1, ValueError, "one_hot: expected num_classes >= 1, or -1 to infer it, got ", num_classes);
+  CLEW_CHECK(input.dtype() == DType::Int64, DTypeError, "one_hot: expected input of dtype int64, got ",
+             input.dtype());
+  CLEW_CHECK(num_classes >= -1, ValueError, "one_hot: expected num_classes >= 1, or -1 to infer it, got ",
+             num_classes);
   CLEW_CHECK(input.numel() > 0 || num_classes > 0, ValueError,
              "one_hot: expected num_classes for an empty input, got ", num_classes);
   CLEW_CHECK(num_classes != 0, ValueError, "one_hot: expected num_classes >= 1, or -1 to infer it, got 0");
@@ -179,7 +196,8 @@ Tensor one_hot_composite(const Tensor& input, int64_t num_classes) {
     const int64_t low = min(input).item<int64_t>(), high = max(input).item<int64_t>();
     CLEW_CHECK(low >= 0, ValueError, "one_hot: expected classes >= 0, got ", low);
     if (num_classes == -1) num_classes = high + 1;
-    CLEW_CHECK(high < num_classes, ValueError, "one_hot: expected classes < num_classes (", num_classes, "), got ", high);
+    CLEW_CHECK(high < num_classes, ValueError, "one_hot: expected classes < num_classes (", num_classes,
+               "), got ", high);
   }
   Shape shape = input.sizes().vec();
   shape.push_back(num_classes);
@@ -274,7 +292,8 @@ Example:
     .kernel = &index_select_kernel,
     .saves = kSavesNothing.input(1),
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
-      return {index_add_(zeros(ctx.input_sizes(0), g.options()), ctx.arg<int64_t>(1), ctx.input(1), g), Tensor()};
+      return {index_add_(zeros(ctx.input_sizes(0), g.options()), ctx.arg<int64_t>(1), ctx.input(1), g),
+              Tensor()};
     },
 }};
 Tensor index_select(const Tensor& input, int64_t dim, const Tensor& index) {
@@ -315,10 +334,12 @@ Example:
       return {g, Tensor(), source};
     },
 }};
-Tensor index_add(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha) {
+Tensor index_add(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
+                 const Scalar& alpha) {
   return apply(index_add_op, input, dim, index, source, alpha);
 }
-Tensor index_add_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source, const Scalar& alpha) {
+Tensor index_add_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& source,
+                  const Scalar& alpha) {
   return apply_inplace(index_add_op, input, dim, index, source, alpha);
 }
 
@@ -344,10 +365,13 @@ Example:
     .kernel = &gather_kernel,
     .saves = kSavesNothing.input(1),
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
-      return {scatter_add_(zeros(ctx.input_sizes(0), g.options()), ctx.arg<int64_t>(1), ctx.input(1), g), Tensor()};
+      return {scatter_add_(zeros(ctx.input_sizes(0), g.options()), ctx.arg<int64_t>(1), ctx.input(1), g),
+              Tensor()};
     },
 }};
-Tensor gather(const Tensor& input, int64_t dim, const Tensor& index) { return apply(gather_op, input, dim, index); }
+Tensor gather(const Tensor& input, int64_t dim, const Tensor& index) {
+  return apply(gather_op, input, dim, index);
+}
 
 CLEW_OP_PAGE(scatter) = {{
     .name = "scatter",

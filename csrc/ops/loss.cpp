@@ -1,6 +1,6 @@
 #include "clew/autograd/grad_mode.h"
-#include "dispatch/apply.h"
 #include "core/shapes.h"
+#include "dispatch/apply.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -55,7 +55,9 @@ struct ClassTargets {
     if (class_weight)
       weight = weight * index_select(class_weight->to(dtype), 0, index.reshape({-1})).reshape(index.sizes());
     // Where everything is ignored the mean is NaN, its gradient still 0.
-    factor = reduction == "mean" ? masked_fill(weight / sum(weight), logical_not(valid), weak_scalar_tensor(0.0)) : weight;
+    factor = reduction == "mean"
+                 ? masked_fill(weight / sum(weight), logical_not(valid), weak_scalar_tensor(0.0))
+                 : weight;
   }
 };
 

@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "dispatch/apply.h"
-#include "kernels/shapes.h"
+#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -35,31 +35,45 @@ TensorMeta randn_meta(IntArrayRef size, const std::optional<Generator>&, const T
 /// Largest integer n such that 0 ... n are all exact in `t`.
 int64_t largest_integer(DType t) {
   switch (t) {
-    case DType::Bool: return 1;
-    case DType::UInt8: return 255;
-    case DType::Int8: return 127;
-    case DType::Int16: return 32767;
-    case DType::Int32: return 2147483647;
-    case DType::Float16: return 2048;
-    case DType::BFloat16: return 256;
-    case DType::Float32: return int64_t{1} << 24;
-    case DType::Float64: return int64_t{1} << 53;
-    default: return std::numeric_limits<int64_t>::max();
+    case DType::Bool:
+      return 1;
+    case DType::UInt8:
+      return 255;
+    case DType::Int8:
+      return 127;
+    case DType::Int16:
+      return 32767;
+    case DType::Int32:
+      return 2147483647;
+    case DType::Float16:
+      return 2048;
+    case DType::BFloat16:
+      return 256;
+    case DType::Float32:
+      return int64_t{1} << 24;
+    case DType::Float64:
+      return int64_t{1} << 53;
+    default:
+      return std::numeric_limits<int64_t>::max();
   }
 }
 
-TensorMeta randint_low_meta(int64_t low, int64_t high, IntArrayRef size, const std::optional<Generator>&, const TensorOptions& o) {
+TensorMeta randint_low_meta(int64_t low, int64_t high, IntArrayRef size, const std::optional<Generator>&,
+                            const TensorOptions& o) {
   const DType dtype = o.dtype_.value_or(DType::Int64);
   CLEW_CHECK(!is_complex(dtype), DTypeError, "randint: expected a real dtype, got ", dtype);
   CLEW_CHECK(low < high, ValueError, "randint: expected low < high, got low ", low, " and high ", high);
   const int64_t top = largest_integer(dtype);
-  const int64_t bottom = dtype == DType::Bool || dtype == DType::UInt8 ? 0 : is_floating(dtype) ? -top : -top - 1;
-  CLEW_CHECK(low >= bottom && high - 1 <= top, ValueError, "randint: expected bounds that ", dtype, " can hold, got low ", low,
-             " and high ", high);
+  const int64_t bottom = dtype == DType::Bool || dtype == DType::UInt8 ? 0
+                         : is_floating(dtype)                          ? -top
+                                                                       : -top - 1;
+  CLEW_CHECK(low >= bottom && high - 1 <= top, ValueError, "randint: expected bounds that ", dtype,
+             " can hold, got low ", low, " and high ", high);
   check_size("randint", size);
   return {size.vec(), dtype};
 }
-TensorMeta randint_meta(int64_t high, IntArrayRef size, const std::optional<Generator>& g, const TensorOptions& o) {
+TensorMeta randint_meta(int64_t high, IntArrayRef size, const std::optional<Generator>& g,
+                        const TensorOptions& o) {
   return randint_low_meta(0, high, size, g, o);
 }
 
@@ -67,18 +81,20 @@ TensorMeta randperm_meta(int64_t n, const std::optional<Generator>&, const Tenso
   const DType dtype = o.dtype_.value_or(DType::Int64);
   CLEW_CHECK(!is_complex(dtype), DTypeError, "randperm: expected a real dtype, got ", dtype);
   CLEW_CHECK(n >= 0, ValueError, "randperm: expected n >= 0, got ", n);
-  CLEW_CHECK(n - 1 <= largest_integer(dtype), ValueError, "randperm: expected an n that ", dtype, " can hold, got ", n);
+  CLEW_CHECK(n - 1 <= largest_integer(dtype), ValueError, "randperm: expected an n that ", dtype,
+             " can hold, got ", n);
   check_size("randperm", {n});
   return {{n}, dtype};
 }
 
 TensorOptions like(const Tensor& input, const TensorOptions& options) {
-  return options.dtype(options.dtype_.value_or(input.dtype())).device(options.device_.value_or(input.device()));
+  return options.dtype(options.dtype_.value_or(input.dtype()))
+      .device(options.device_.value_or(input.device()));
 }
 
 TensorMeta uniform_meta(const Tensor& input, double from, double to, const std::optional<Generator>&) {
-  CLEW_CHECK(from <= to && std::isfinite(to - from), ValueError, "uniform_: expected from <= to, both finite, got from ", from,
-             " and to ", to);
+  CLEW_CHECK(from <= to && std::isfinite(to - from), ValueError,
+             "uniform_: expected from <= to, both finite, got from ", from, " and to ", to);
   return input.meta();
 }
 TensorMeta normal_meta(const Tensor& input, double, double std, const std::optional<Generator>&) {
@@ -87,9 +103,10 @@ TensorMeta normal_meta(const Tensor& input, double, double std, const std::optio
 }
 TensorMeta bernoulli_meta(const Tensor& input, const std::optional<Generator>&) { return input.meta(); }
 
-TensorMeta multinomial_meta(const Tensor& input, int64_t num_samples, bool replacement, const std::optional<Generator>&) {
-  CLEW_CHECK(input.dim() == 1 || input.dim() == 2, ShapeError, "multinomial: expected input of shape (n,) or (rows, n), got ",
-             input.sizes());
+TensorMeta multinomial_meta(const Tensor& input, int64_t num_samples, bool replacement,
+                            const std::optional<Generator>&) {
+  CLEW_CHECK(input.dim() == 1 || input.dim() == 2, ShapeError,
+             "multinomial: expected input of shape (n,) or (rows, n), got ", input.sizes());
   const int64_t n = input.sizes().back();
   CLEW_CHECK(num_samples > 0, ValueError, "multinomial: expected num_samples > 0, got ", num_samples);
   CLEW_CHECK(replacement || num_samples <= n, ValueError, "multinomial: expected num_samples <= ", n,
@@ -104,7 +121,8 @@ TensorMeta multinomial_meta(const Tensor& input, int64_t num_samples, bool repla
 Tensor dropout_composite(const Tensor& input, double p, bool training) {
   CLEW_CHECK(p >= 0 && p <= 1, ValueError, "dropout: expected p in [0, 1], got ", p);
   if (!training || p == 0 || input.numel() == 0) return input;
-  CLEW_CHECK(is_floating(input.dtype()), DTypeError, "dropout: expected a floating input, got ", input.dtype());
+  CLEW_CHECK(is_floating(input.dtype()), DTypeError, "dropout: expected a floating input, got ",
+             input.dtype());
   // The scaled mask is what both directions multiply by.
   Tensor mask = apply_detail::allocate(input.meta(), input.device());
   if (!input.is_meta()) {
@@ -193,7 +211,8 @@ Example:
     .kernel = &randint_kernel,
     .not_differentiable = kConstant,
 }};
-Tensor randint(int64_t high, IntArrayRef size, const std::optional<Generator>& generator, const TensorOptions& options) {
+Tensor randint(int64_t high, IntArrayRef size, const std::optional<Generator>& generator,
+               const TensorOptions& options) {
   return apply(randint_op, high, size, generator, options);
 }
 
@@ -263,9 +282,12 @@ Example:
     >>> clew.rand_like(clew.zeros(2)).shape
     clew.Size((2,)))",
     .dtypes = kFloating,
-    .composite = [](const Tensor& input, const TensorOptions& o) { return rand(input.sizes(), std::nullopt, like(input, o)); },
+    .composite = [](const Tensor& input,
+                    const TensorOptions& o) { return rand(input.sizes(), std::nullopt, like(input, o)); },
 }};
-Tensor rand_like(const Tensor& input, const TensorOptions& options) { return apply(rand_like_op, input, options); }
+Tensor rand_like(const Tensor& input, const TensorOptions& options) {
+  return apply(rand_like_op, input, options);
+}
 
 CLEW_OP_PAGE(randn_like) = {{
     .name = "randn_like",
@@ -281,9 +303,12 @@ Example:
     >>> clew.randn_like(clew.zeros(2)).shape
     clew.Size((2,)))",
     .dtypes = kFloating,
-    .composite = [](const Tensor& input, const TensorOptions& o) { return randn(input.sizes(), std::nullopt, like(input, o)); },
+    .composite = [](const Tensor& input,
+                    const TensorOptions& o) { return randn(input.sizes(), std::nullopt, like(input, o)); },
 }};
-Tensor randn_like(const Tensor& input, const TensorOptions& options) { return apply(randn_like_op, input, options); }
+Tensor randn_like(const Tensor& input, const TensorOptions& options) {
+  return apply(randn_like_op, input, options);
+}
 
 CLEW_OP_PAGE(uniform) = {{
     .name = "uniform",
@@ -387,7 +412,8 @@ Example:
     .kernel = &multinomial_kernel,
     .not_differentiable = "categories are integers",
 }};
-Tensor multinomial(const Tensor& input, int64_t num_samples, bool replacement, const std::optional<Generator>& generator) {
+Tensor multinomial(const Tensor& input, int64_t num_samples, bool replacement,
+                   const std::optional<Generator>& generator) {
   return apply(multinomial_op, input, num_samples, replacement, generator);
 }
 

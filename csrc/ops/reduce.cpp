@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "dispatch/apply.h"
-#include "kernels/shapes.h"
+#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -28,8 +28,9 @@ int64_t reduced_count(IntArrayRef sizes, uint64_t mask) {
 }
 void check_not_empty(const char* op, const Tensor& input, uint64_t mask) {
   for (size_t i = 0; i < input.sizes().size(); ++i) {
-    CLEW_CHECK(!((mask >> i) & 1) || input.sizes()[i] > 0, ValueError, op, ": expected at least one element to reduce, got input ",
-               input.sizes(), " (dimension ", i, " is empty)");
+    CLEW_CHECK(!((mask >> i) & 1) || input.sizes()[i] > 0, ValueError, op,
+               ": expected at least one element to reduce, got input ", input.sizes(), " (dimension ", i,
+               " is empty)");
   }
 }
 
@@ -44,10 +45,12 @@ TensorMeta sum_meta(const Tensor& input, Dims dim, bool keepdim, std::optional<D
 }
 TensorMeta mean_meta(const Tensor& input, Dims dim, bool keepdim, std::optional<DType> dtype) {
   const DType t = dtype.value_or(input.dtype());
-  CLEW_CHECK(is_floating(t), DTypeError, "mean: expected a floating input or dtype, got ", t, " (pass dtype=clew.float32)");
+  CLEW_CHECK(is_floating(t), DTypeError, "mean: expected a floating input or dtype, got ", t,
+             " (pass dtype=clew.float32)");
   return {reduced("mean", input, dim, keepdim), t};
 }
-TensorMeta prod_meta(const Tensor& input, std::optional<int64_t> dim, bool keepdim, std::optional<DType> dtype) {
+TensorMeta prod_meta(const Tensor& input, std::optional<int64_t> dim, bool keepdim,
+                     std::optional<DType> dtype) {
   return {reduced("prod", input, one_dim(dim), keepdim && dim), sum_dtype(input, dtype)};
 }
 
@@ -56,8 +59,12 @@ TensorMeta extremum_meta(const char* op, const Tensor& input, Dims dim, bool kee
   check_not_empty(op, input, mask);
   return {reduced_shape(input.sizes(), mask, keepdim), input.dtype()};
 }
-TensorMeta amax_meta(const Tensor& input, IntArrayRef dim, bool keepdim) { return extremum_meta("amax", input, dim, keepdim); }
-TensorMeta amin_meta(const Tensor& input, IntArrayRef dim, bool keepdim) { return extremum_meta("amin", input, dim, keepdim); }
+TensorMeta amax_meta(const Tensor& input, IntArrayRef dim, bool keepdim) {
+  return extremum_meta("amax", input, dim, keepdim);
+}
+TensorMeta amin_meta(const Tensor& input, IntArrayRef dim, bool keepdim) {
+  return extremum_meta("amin", input, dim, keepdim);
+}
 TensorMeta max_meta(const Tensor& input) { return extremum_meta("max", input, std::nullopt, false); }
 TensorMeta min_meta(const Tensor& input) { return extremum_meta("min", input, std::nullopt, false); }
 
@@ -94,10 +101,12 @@ TensorMeta norm_meta(const Tensor& input, double p, Dims dim, bool keepdim) {
   return {reduced_shape(input.sizes(), mask, keepdim), input.dtype()};
 }
 TensorMeta all_meta(const Tensor& input, std::optional<int64_t> dim, bool keepdim) {
-  return {reduced("all", input, one_dim(dim), keepdim), input.dtype() == DType::UInt8 ? DType::UInt8 : DType::Bool};
+  return {reduced("all", input, one_dim(dim), keepdim),
+          input.dtype() == DType::UInt8 ? DType::UInt8 : DType::Bool};
 }
 TensorMeta any_meta(const Tensor& input, std::optional<int64_t> dim, bool keepdim) {
-  return {reduced("any", input, one_dim(dim), keepdim), input.dtype() == DType::UInt8 ? DType::UInt8 : DType::Bool};
+  return {reduced("any", input, one_dim(dim), keepdim),
+          input.dtype() == DType::UInt8 ? DType::UInt8 : DType::Bool};
 }
 TensorMeta cumsum_meta(const Tensor& input, int64_t dim, std::optional<DType> dtype) {
   wrap_dim("cumsum", dim, input.dim());
@@ -115,7 +124,9 @@ GradList mean_grad(const Backward& ctx, const Tensor& g) {
   const IntArrayRef sizes = ctx.input_sizes(0);
   const Dims dim = ctx.arg<Dims>(1);
   const int64_t n = reduced_count(sizes, dim_mask("mean", dim, static_cast<int64_t>(sizes.size())));
-  return {expand(restored("mean", g, sizes, dim, ctx.arg<bool>(2)) / static_cast<double>(std::max<int64_t>(n, 1)), sizes)};
+  return {
+      expand(restored("mean", g, sizes, dim, ctx.arg<bool>(2)) / static_cast<double>(std::max<int64_t>(n, 1)),
+             sizes)};
 }
 
 /// d prod / dx_i = the product of all others: prod / x_i, but without dividing by zero.
@@ -137,7 +148,8 @@ GradList prod_grad(const Backward& ctx, const Tensor& g) {
     const int64_t n = rows.sizes().back();
     Shape square = rows.sizes().vec();
     square.push_back(n);
-    const Tensor others = masked_fill(expand(unsqueeze(rows, -2), square), eye(n, n, TensorOptions(DType::Bool)), weak_scalar_tensor(1));
+    const Tensor others = masked_fill(expand(unsqueeze(rows, -2), square),
+                                      eye(n, n, TensorOptions(DType::Bool)), weak_scalar_tensor(1));
     const Tensor product = prod(others, -1, false, std::nullopt);
     return {grad * (dim ? movedim(product, {-1}, {*dim}) : reshape(product, input.sizes()))};
   }
@@ -145,7 +157,8 @@ GradList prod_grad(const Backward& ctx, const Tensor& g) {
   const Tensor without = masked_fill(input, is_zero, weak_scalar_tensor(1));
   const Dims dims = one_dim(dim);
   const Tensor zero_count = restored("prod", sum(is_zero, dims, false), input.sizes(), dims, false);
-  const Tensor product = restored("prod", prod(without, dim, false, std::nullopt), input.sizes(), dims, false);
+  const Tensor product =
+      restored("prod", prod(without, dim, false, std::nullopt), input.sizes(), dims, false);
   const Tensor none = zeros({}, input.options());
   return {grad * where(is_zero, where(eq(zero_count, weak_scalar_tensor(1)), product, none),
                        where(eq(zero_count, weak_scalar_tensor(0)), product / without, none))};
@@ -163,7 +176,9 @@ GradList spread_over_ties(const char* op, const Backward& ctx, const Tensor& g, 
 GradList amax_grad(const Backward& ctx, const Tensor& g) {
   return spread_over_ties("amax", ctx, g, ctx.arg<Dims>(1), ctx.arg<bool>(2));
 }
-GradList extremum_grad(const Backward& ctx, const Tensor& g) { return spread_over_ties("max", ctx, g, std::nullopt, false); }
+GradList extremum_grad(const Backward& ctx, const Tensor& g) {
+  return spread_over_ties("max", ctx, g, std::nullopt, false);
+}
 
 /// The gradient goes to the element that was picked.
 GradList picked_grad(const Backward& ctx, TensorListRef grads) {
@@ -308,7 +323,9 @@ Example:
     .saves = kSavesNothing.input(0).output(),
     .grad = amax_grad,
 }};
-Tensor amax(const Tensor& input, IntArrayRef dim, bool keepdim) { return apply(amax_op, input, dim, keepdim); }
+Tensor amax(const Tensor& input, IntArrayRef dim, bool keepdim) {
+  return apply(amax_op, input, dim, keepdim);
+}
 
 CLEW_OP_PAGE(amin) = {{
     .name = "amin",
@@ -330,7 +347,9 @@ Example:
     .saves = kSavesNothing.input(0).output(),
     .grad = amax_grad,
 }};
-Tensor amin(const Tensor& input, IntArrayRef dim, bool keepdim) { return apply(amin_op, input, dim, keepdim); }
+Tensor amin(const Tensor& input, IntArrayRef dim, bool keepdim) {
+  return apply(amin_op, input, dim, keepdim);
+}
 
 CLEW_OP_PAGE(max) = {{
     .name = "max",
@@ -468,7 +487,9 @@ Example:
     .kernel = &argmax_kernel,
     .not_differentiable = "indices are integers",
 }};
-Tensor argmax(const Tensor& input, std::optional<int64_t> dim, bool keepdim) { return apply(argmax_op, input, dim, keepdim); }
+Tensor argmax(const Tensor& input, std::optional<int64_t> dim, bool keepdim) {
+  return apply(argmax_op, input, dim, keepdim);
+}
 
 CLEW_OP_PAGE(argmin) = {{
     .name = "argmin",
@@ -490,7 +511,9 @@ Example:
     .kernel = &argmin_kernel,
     .not_differentiable = "indices are integers",
 }};
-Tensor argmin(const Tensor& input, std::optional<int64_t> dim, bool keepdim) { return apply(argmin_op, input, dim, keepdim); }
+Tensor argmin(const Tensor& input, std::optional<int64_t> dim, bool keepdim) {
+  return apply(argmin_op, input, dim, keepdim);
+}
 
 CLEW_OP_PAGE(var) = {{
     .name = "var",
@@ -583,7 +606,9 @@ Example:
       return {restored("logsumexp", g, input.sizes(), dim, keepdim) * exp(input - output)};
     },
 }};
-Tensor logsumexp(const Tensor& input, IntArrayRef dim, bool keepdim) { return apply(logsumexp_op, input, dim, keepdim); }
+Tensor logsumexp(const Tensor& input, IntArrayRef dim, bool keepdim) {
+  return apply(logsumexp_op, input, dim, keepdim);
+}
 
 CLEW_OP_PAGE(norm) = {{
     .name = "norm",
@@ -610,7 +635,9 @@ Example:
     .saves = kSavesNothing.input(0).output(),
     .grad = norm_grad,
 }};
-Tensor norm(const Tensor& input, double p, Dims dim, bool keepdim) { return apply(norm_op, input, p, dim, keepdim); }
+Tensor norm(const Tensor& input, double p, Dims dim, bool keepdim) {
+  return apply(norm_op, input, p, dim, keepdim);
+}
 
 CLEW_OP_PAGE(all) = {{
     .name = "all",
@@ -631,7 +658,9 @@ Example:
     .kernel = &all_kernel,
     .not_differentiable = "its result is bool",
 }};
-Tensor all(const Tensor& input, std::optional<int64_t> dim, bool keepdim) { return apply(all_op, input, dim, keepdim); }
+Tensor all(const Tensor& input, std::optional<int64_t> dim, bool keepdim) {
+  return apply(all_op, input, dim, keepdim);
+}
 
 CLEW_OP_PAGE(any) = {{
     .name = "any",
@@ -652,7 +681,9 @@ Example:
     .kernel = &any_kernel,
     .not_differentiable = "its result is bool",
 }};
-Tensor any(const Tensor& input, std::optional<int64_t> dim, bool keepdim) { return apply(any_op, input, dim, keepdim); }
+Tensor any(const Tensor& input, std::optional<int64_t> dim, bool keepdim) {
+  return apply(any_op, input, dim, keepdim);
+}
 
 CLEW_OP_PAGE(cumsum) = {{
     .name = "cumsum",
@@ -680,6 +711,8 @@ Example:
       return {flip(cumsum(flip(g, IntArrayRef(&dim, 1)), dim), IntArrayRef(&dim, 1))};
     },
 }};
-Tensor cumsum(const Tensor& input, int64_t dim, std::optional<DType> dtype) { return apply(cumsum_op, input, dim, dtype); }
+Tensor cumsum(const Tensor& input, int64_t dim, std::optional<DType> dtype) {
+  return apply(cumsum_op, input, dim, dtype);
+}
 
 }  // namespace clew

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "dispatch/apply.h"
 #include "core/shapes.h"
+#include "dispatch/apply.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -29,8 +29,9 @@ Geometry view_view(const Tensor& input, IntArrayRef size) {
   check_rank("view", size.size());
   Shape target = infer_size("view", size, input.numel());
   std::optional<Shape> strides = view_strides(input.sizes(), input.strides(), target);
-  CLEW_CHECK(strides, ShapeError, "view: expected a size that the strides allow without a copy, got size ", target,
-             " for input ", input.sizes(), " with strides ", input.strides(), " (use reshape(), which copies when it must)");
+  CLEW_CHECK(strides, ShapeError, "view: expected a size that the strides allow without a copy, got size ",
+             target, " for input ", input.sizes(), " with strides ", input.strides(),
+             " (use reshape(), which copies when it must)");
   return {std::move(target), std::move(*strides), input.storage_offset()};
 }
 
@@ -58,8 +59,8 @@ Geometry unsqueeze_view(const Tensor& input, int64_t dim) {
 
 /// Wrapped dims, checked to be a permutation.
 Shape permutation(const char* op, IntArrayRef dims, int64_t rank) {
-  CLEW_CHECK(static_cast<int64_t>(dims.size()) == rank, ShapeError, op, ": expected as many dims as input has (", rank,
-             "), got ", dims);
+  CLEW_CHECK(static_cast<int64_t>(dims.size()) == rank, ShapeError, op,
+             ": expected as many dims as input has (", rank, "), got ", dims);
   Shape out;
   uint64_t seen = 0;
   for (int64_t d : dims) {
@@ -88,7 +89,8 @@ Geometry swapped(Geometry g, int64_t a, int64_t b) {
   return g;
 }
 Geometry transpose_view(const Tensor& input, int64_t dim0, int64_t dim1) {
-  return swapped(geometry_of(input), wrap_dim("transpose", dim0, input.dim()), wrap_dim("transpose", dim1, input.dim()));
+  return swapped(geometry_of(input), wrap_dim("transpose", dim0, input.dim()),
+                 wrap_dim("transpose", dim1, input.dim()));
 }
 Geometry t_view(const Tensor& input) {
   CLEW_CHECK(input.dim() <= 2, ShapeError, "t: expected at most 2 dimensions, got input ", input.sizes(),
@@ -99,21 +101,21 @@ Geometry t_view(const Tensor& input) {
 Geometry expand_view(const Tensor& input, IntArrayRef size) {
   check_rank("expand", size.size());
   const IntArrayRef from = input.sizes();
-  CLEW_CHECK(size.size() >= from.size(), ShapeError, "expand: expected at least as many sizes as input ", from, " has, got ",
-             size);
+  CLEW_CHECK(size.size() >= from.size(), ShapeError, "expand: expected at least as many sizes as input ",
+             from, " has, got ", size);
   Geometry g{size.vec(), {}, input.storage_offset()};
   const size_t lead = size.size() - from.size();
   int64_t numel = 1;
   for (size_t i = 0; i < size.size(); ++i) {
     if (size[i] == -1) {
-      CLEW_CHECK(i >= lead, ShapeError, "expand: expected -1 only for dimensions that input has, got size ", size,
-                 " for input ", from);
+      CLEW_CHECK(i >= lead, ShapeError, "expand: expected -1 only for dimensions that input has, got size ",
+                 size, " for input ", from);
       g.sizes[i] = from[i - lead];
     } else {
       CLEW_CHECK(size[i] >= 0, ValueError, "expand: expected sizes >= 0 (or -1 to keep one), got ", size);
       CLEW_CHECK(i < lead || from[i - lead] == 1 || from[i - lead] == size[i], ShapeError,
-                 "expand: expected size ", i < lead ? 0 : from[i - lead], " or an input of size 1 at dimension ", i,
-                 ", got size ", size, " for input ", from);
+                 "expand: expected size ", i < lead ? 0 : from[i - lead],
+                 " or an input of size 1 at dimension ", i, ", got size ", size, " for input ", from);
     }
     CLEW_CHECK(!__builtin_mul_overflow(numel, std::max<int64_t>(g.sizes[i], 1), &numel), ValueError,
                "expand: expected a number of elements that fits in 64 bits, got size ", size);
@@ -123,11 +125,12 @@ Geometry expand_view(const Tensor& input, IntArrayRef size) {
 }
 
 Geometry select_of(Geometry g, int64_t dim, int64_t index) {
-  CLEW_CHECK(!g.sizes.empty(), IndexError, "select: expected an input with dimensions, got a 0-dim tensor (use item())");
+  CLEW_CHECK(!g.sizes.empty(), IndexError,
+             "select: expected an input with dimensions, got a 0-dim tensor (use item())");
   const int64_t d = wrap_dim("select", dim, static_cast<int64_t>(g.sizes.size()));
   const int64_t size = g.sizes[static_cast<size_t>(d)];
-  CLEW_CHECK(index >= -size && index < size, IndexError, "select: expected index in [", -size, ", ", size - 1, "], got ", index,
-             " (dimension ", d, " of size ", size, ")");
+  CLEW_CHECK(index >= -size && index < size, IndexError, "select: expected index in [", -size, ", ", size - 1,
+             "], got ", index, " (dimension ", d, " of size ", size, ")");
   g.offset += (index < 0 ? index + size : index) * g.strides[static_cast<size_t>(d)];
   g.sizes.erase(g.sizes.begin() + d);
   g.strides.erase(g.strides.begin() + d);
@@ -157,12 +160,14 @@ Geometry slice_view(const Tensor& input, int64_t dim, int64_t start, int64_t end
 
 Geometry diagonal_of(Geometry g, int64_t offset, int64_t dim1, int64_t dim2) {
   const auto rank = static_cast<int64_t>(g.sizes.size());
-  const auto a = static_cast<size_t>(wrap_dim("diagonal", dim1, rank)), b = static_cast<size_t>(wrap_dim("diagonal", dim2, rank));
+  const auto a = static_cast<size_t>(wrap_dim("diagonal", dim1, rank)),
+             b = static_cast<size_t>(wrap_dim("diagonal", dim2, rank));
   CLEW_CHECK(a != b, ValueError, "diagonal: expected two different dims, got ", dim1, " and ", dim2);
   const int64_t rows = g.sizes[a], columns = g.sizes[b];
   // Clamped first: `offset` may be any 64-bit number.
   offset = std::clamp(offset, -rows, columns);
-  const int64_t length = std::max<int64_t>(0, offset >= 0 ? std::min(rows, columns - offset) : std::min(rows + offset, columns));
+  const int64_t length =
+      std::max<int64_t>(0, offset >= 0 ? std::min(rows, columns - offset) : std::min(rows + offset, columns));
   if (length > 0) g.offset += offset >= 0 ? offset * g.strides[b] : -offset * g.strides[a];
   const int64_t stride = g.strides[a] + g.strides[b];
   for (size_t d : {std::max(a, b), std::min(a, b)}) {
@@ -185,7 +190,9 @@ int64_t extent_of(IntArrayRef sizes, IntArrayRef strides) {
   for (size_t i = 0; i < sizes.size(); ++i) {
     if (sizes[i] == 0) return 0;
     int64_t reach;
-    if (__builtin_mul_overflow(sizes[i] - 1, strides[i], &reach) || __builtin_add_overflow(last, reach, &last)) return -1;
+    if (__builtin_mul_overflow(sizes[i] - 1, strides[i], &reach) ||
+        __builtin_add_overflow(last, reach, &last))
+      return -1;
   }
   return last == INT64_MAX ? -1 : last + 1;
 }
@@ -209,22 +216,23 @@ bool may_overlap(IntArrayRef sizes, IntArrayRef strides) {
 Geometry checked_strided(const char* op, const Tensor& input, IntArrayRef size, IntArrayRef stride,
                          std::optional<int64_t> storage_offset) {
   check_rank(op, size.size());
-  CLEW_CHECK(size.size() == stride.size(), ShapeError, op, ": expected as many strides as sizes, got size ", size,
-             " and stride ", stride);
+  CLEW_CHECK(size.size() == stride.size(), ShapeError, op, ": expected as many strides as sizes, got size ",
+             size, " and stride ", stride);
   const int64_t offset = storage_offset.value_or(input.storage_offset());
   CLEW_CHECK(offset >= 0, ValueError, op, ": expected storage_offset >= 0, got ", offset);
   int64_t numel = 1;
   for (size_t i = 0; i < size.size(); ++i) {
     CLEW_CHECK(size[i] >= 0, ValueError, op, ": expected sizes >= 0, got ", size);
-    CLEW_CHECK(stride[i] >= 0, ValueError, op, ": expected strides >= 0, got ", stride, " (use flip() to reverse)");
+    CLEW_CHECK(stride[i] >= 0, ValueError, op, ": expected strides >= 0, got ", stride,
+               " (use flip() to reverse)");
     CLEW_CHECK(!__builtin_mul_overflow(numel, std::max<int64_t>(size[i], 1), &numel), ValueError, op,
                ": expected a number of elements that fits in 64 bits, got size ", size);
   }
   const int64_t extent = extent_of(size, stride);
   const auto held = static_cast<int64_t>(input.storage()->nbytes() / item_size(input.dtype()));
   CLEW_CHECK(extent == 0 || (extent > 0 && extent <= held && offset <= held - extent), ValueError, op,
-             ": expected a view within the storage of ", held, " elements, got size ", size, ", stride ", stride,
-             ", storage_offset ", offset);
+             ": expected a view within the storage of ", held, " elements, got size ", size, ", stride ",
+             stride, ", storage_offset ", offset);
   return {size.vec(), stride.vec(), extent == 0 ? std::min(offset, held) : offset};
 }
 
@@ -233,7 +241,8 @@ Geometry checked_strided(const char* op, const Tensor& input, IntArrayRef size, 
 Tensor as_strided_grad(const Tensor& g, const Geometry& input, const Geometry& view) {
   const int64_t first = std::min(input.offset, view.offset);
   const int64_t input_at = input.offset - first, view_at = view.offset - first;
-  const int64_t length = std::max(input_at + extent_of(input.sizes, input.strides), view_at + extent_of(view.sizes, view.strides));
+  const int64_t length = std::max(input_at + extent_of(input.sizes, input.strides),
+                                  view_at + extent_of(view.sizes, view.strides));
   Tensor buffer = zeros({length}, g.options());
   auto places = [&](const Geometry& geometry, int64_t at) {
     return reshape(as_strided(arange(length), geometry.sizes, geometry.strides, at), {-1});
@@ -245,7 +254,8 @@ Tensor as_strided_grad(const Tensor& g, const Geometry& input, const Geometry& v
     copy_(as_strided(buffer, view.sizes, view.strides, view_at), g);
   }
   if (numel_of(input.sizes) == 0) return zeros(input.sizes, g.options());
-  if (may_overlap(input.sizes, input.strides)) {  // one place, several input elements: they share its gradient
+  if (may_overlap(input.sizes,
+                  input.strides)) {  // one place, several input elements: they share its gradient
     const Tensor index = places(input, input_at);
     const Tensor count = index_add(zeros({length}, g.options()), 0, index, ones(index.sizes(), g.options()));
     buffer = buffer / maximum(count, ones({}, g.options()));
@@ -253,13 +263,14 @@ Tensor as_strided_grad(const Tensor& g, const Geometry& input, const Geometry& v
   return as_strided(buffer, input.sizes, input.strides, input_at);
 }
 
-Tensor as_strided_composite(const Tensor& input, IntArrayRef size, IntArrayRef stride, std::optional<int64_t> storage_offset) {
+Tensor as_strided_composite(const Tensor& input, IntArrayRef size, IntArrayRef stride,
+                            std::optional<int64_t> storage_offset) {
   const Geometry view = checked_strided("as_strided", input, size, stride, storage_offset);
   const Tensor out = apply_detail::make_view(input, view);
   if (!is_grad_enabled() || !apply_detail::wants_grad(input)) return out;
   // The formula needs the input's strides and offset, which no other does: a node of its own keeps them.
-  auto node = Ref<autograd::Node>::adopt(
-      new autograd::FunctionNode("AsStridedBackward", [base = geometry_of(input), view](GradList&& g) -> GradList {
+  auto node = Ref<autograd::Node>::adopt(new autograd::FunctionNode(
+      "AsStridedBackward", [base = geometry_of(input), view](GradList&& g) -> GradList {
         return {g[0].defined() ? as_strided_grad(g[0], base, view) : Tensor()};
       }));
   node->sequence = thread_state.next_sequence++;
@@ -270,12 +281,14 @@ Tensor as_strided_composite(const Tensor& input, IntArrayRef size, IntArrayRef s
   return out;
 }
 
-Tensor as_strided_scatter_composite(const Tensor& input, const Tensor& src, IntArrayRef size, IntArrayRef stride,
-                                    std::optional<int64_t> storage_offset) {
-  CLEW_CHECK(src.sizes() == size, ShapeError, "as_strided_scatter: expected src of shape ", size, ", got ", src.sizes());
+Tensor as_strided_scatter_composite(const Tensor& input, const Tensor& src, IntArrayRef size,
+                                    IntArrayRef stride, std::optional<int64_t> storage_offset) {
+  CLEW_CHECK(src.sizes() == size, ShapeError, "as_strided_scatter: expected src of shape ", size, ", got ",
+             src.sizes());
   // The place is counted in a contiguous copy of input that starts where input does.
   const int64_t offset = storage_offset.value_or(input.storage_offset()) - input.storage_offset();
-  CLEW_CHECK(offset >= 0, ValueError, "as_strided_scatter: expected storage_offset >= ", input.storage_offset(), ", got ",
+  CLEW_CHECK(offset >= 0, ValueError,
+             "as_strided_scatter: expected storage_offset >= ", input.storage_offset(), ", got ",
              storage_offset.value_or(0));
   const Tensor out = clone(input);
   checked_strided("as_strided_scatter", out, size, stride, offset);
@@ -288,7 +301,8 @@ Tensor as_strided_scatter_composite(const Tensor& input, const Tensor& src, IntA
 Tensor flatten_composite(const Tensor& input, int64_t start_dim, int64_t end_dim) {
   const auto start = static_cast<size_t>(wrap_dim("flatten", start_dim, input.dim()));
   const auto end = static_cast<size_t>(wrap_dim("flatten", end_dim, input.dim()));
-  CLEW_CHECK(start <= end, ValueError, "flatten: expected start_dim <= end_dim, got ", start_dim, " and ", end_dim);
+  CLEW_CHECK(start <= end, ValueError, "flatten: expected start_dim <= end_dim, got ", start_dim, " and ",
+             end_dim);
   if (input.dim() == 0) return reshape(input, {1});
   if (start == end) return input;
   Shape shape;
@@ -337,11 +351,11 @@ Tensor narrow_composite(const Tensor& input, int64_t dim, int64_t start, int64_t
   const int64_t d = wrap_dim("narrow", dim, input.dim());
   const int64_t size = input.sizes()[static_cast<size_t>(d)];
   CLEW_CHECK(length >= 0, ValueError, "narrow: expected length >= 0, got ", length);
-  CLEW_CHECK(start >= -size && start <= size, IndexError, "narrow: expected start in [", -size, ", ", size, "], got ", start,
-             " (dimension ", d, " of size ", size, ")");
+  CLEW_CHECK(start >= -size && start <= size, IndexError, "narrow: expected start in [", -size, ", ", size,
+             "], got ", start, " (dimension ", d, " of size ", size, ")");
   if (start < 0) start += size;
-  CLEW_CHECK(length <= size - start, ValueError, "narrow: expected start + length <= ", size, ", got start ", start,
-             ", length ", length, " (dimension ", d, ")");
+  CLEW_CHECK(length <= size - start, ValueError, "narrow: expected start + length <= ", size, ", got start ",
+             start, ", length ", length, " (dimension ", d, ")");
   return slice(input, d, start, start + length, 1);
 }
 
@@ -352,10 +366,12 @@ TensorList split_sizes_composite(const Tensor& input, IntArrayRef split_sizes, i
   int64_t rest = size;
   for (int64_t n : split_sizes) {
     CLEW_CHECK(n >= 0, ValueError, "split: expected sizes >= 0, got ", split_sizes);
-    CLEW_CHECK(n <= rest, ValueError, "split: expected sizes that add up to ", size, ", got ", split_sizes, " (dimension ", d, ")");
+    CLEW_CHECK(n <= rest, ValueError, "split: expected sizes that add up to ", size, ", got ", split_sizes,
+               " (dimension ", d, ")");
     rest -= n;
   }
-  CLEW_CHECK(rest == 0, ValueError, "split: expected sizes that add up to ", size, ", got ", split_sizes, " (dimension ", d, ")");
+  CLEW_CHECK(rest == 0, ValueError, "split: expected sizes that add up to ", size, ", got ", split_sizes,
+             " (dimension ", d, ")");
   TensorList out;
   out.reserve(split_sizes.size());
   int64_t start = 0;
@@ -370,8 +386,8 @@ TensorList split_composite(const Tensor& input, int64_t split_size, int64_t dim)
   CLEW_CHECK(input.dim() > 0, ShapeError, "split: expected an input with dimensions, got a 0-dim tensor");
   const int64_t d = wrap_dim("split", dim, input.dim());
   const int64_t size = input.sizes()[static_cast<size_t>(d)];
-  CLEW_CHECK(split_size > 0 || (split_size == 0 && size == 0), ValueError, "split: expected split_size > 0, got ", split_size,
-             " (dimension ", d, " of size ", size, ")");
+  CLEW_CHECK(split_size > 0 || (split_size == 0 && size == 0), ValueError,
+             "split: expected split_size > 0, got ", split_size, " (dimension ", d, " of size ", size, ")");
   TensorList out;
   int64_t start = 0;
   do {
@@ -410,8 +426,8 @@ Tensor stack_composite(TensorListRef tensors, int64_t dim) {
   TensorList ready;
   ready.reserve(tensors.size());
   for (const Tensor& t : tensors) {
-    CLEW_CHECK(t.sizes() == tensors[0].sizes(), ShapeError, "stack: expected tensors of one shape, got ", tensors[0].sizes(),
-               " at index 0 and ", t.sizes(), " at index ", &t - tensors.data());
+    CLEW_CHECK(t.sizes() == tensors[0].sizes(), ShapeError, "stack: expected tensors of one shape, got ",
+               tensors[0].sizes(), " at index 0 and ", t.sizes(), " at index ", &t - tensors.data());
     ready.push_back(unsqueeze(t, d));
   }
   return cat(ready, d);
@@ -420,8 +436,8 @@ Tensor stack_composite(TensorListRef tensors, int64_t dim) {
 Tensor repeat_composite(const Tensor& input, IntArrayRef repeats) {
   check_rank("repeat", repeats.size());
   const IntArrayRef from = input.sizes();
-  CLEW_CHECK(repeats.size() >= from.size(), ShapeError, "repeat: expected at least one number per dimension of input ", from,
-             ", got ", repeats);
+  CLEW_CHECK(repeats.size() >= from.size(), ShapeError,
+             "repeat: expected at least one number per dimension of input ", from, ", got ", repeats);
   // Each repeated dimension gets a new one in front that is expanded: (n) -> (1, n) -> (r, n) -> (r * n).
   const size_t lead = repeats.size() - from.size();
   Shape split, expanded, result;
@@ -430,8 +446,10 @@ Tensor repeat_composite(const Tensor& input, IntArrayRef repeats) {
     CLEW_CHECK(repeats[i] >= 0, ValueError, "repeat: expected numbers >= 0, got ", repeats);
     const int64_t n = i < lead ? 1 : from[i - lead];
     int64_t total;
-    CLEW_CHECK(!__builtin_mul_overflow(n, repeats[i], &total) && !__builtin_mul_overflow(numel, std::max<int64_t>(total, 1), &numel),
-               ValueError, "repeat: expected a size that fits in 64 bits, got repeats ", repeats, " of input ", from);
+    CLEW_CHECK(!__builtin_mul_overflow(n, repeats[i], &total) &&
+                   !__builtin_mul_overflow(numel, std::max<int64_t>(total, 1), &numel),
+               ValueError, "repeat: expected a size that fits in 64 bits, got repeats ", repeats,
+               " of input ", from);
     if (repeats[i] != 1) {
       split.push_back(1);
       expanded.push_back(repeats[i]);
@@ -463,8 +481,9 @@ TensorMeta cat_meta(TensorListRef tensors, int64_t dim) {
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& t = tensors[i];
     CLEW_CHECK(t.defined(), ValueError, "cat: expected tensors, got an undefined one at index ", i);
-    CLEW_CHECK(t.device() == tensors[0].device(), DeviceError, "cat: expected all tensors on one device, got ",
-               tensors[0].device(), " at index 0 and ", t.device(), " at index ", i);
+    CLEW_CHECK(t.device() == tensors[0].device(), DeviceError,
+               "cat: expected all tensors on one device, got ", tensors[0].device(), " at index 0 and ",
+               t.device(), " at index ", i);
     dtype = dtype ? promote_types(*dtype, t.dtype()) : t.dtype();
     if (first == nullptr && !skipped_by_cat(t.sizes())) {
       first = &t;
@@ -475,7 +494,8 @@ TensorMeta cat_meta(TensorListRef tensors, int64_t dim) {
     wrap_dim("cat", dim, 1);
     return {{0}, *dtype};
   }
-  CLEW_CHECK(first->dim() > 0, ShapeError, "cat: expected tensors with dimensions, got a 0-dim tensor at index ", first_index,
+  CLEW_CHECK(first->dim() > 0, ShapeError,
+             "cat: expected tensors with dimensions, got a 0-dim tensor at index ", first_index,
              " (use stack)");
   const auto d = static_cast<size_t>(wrap_dim("cat", dim, first->dim()));
   Shape shape = first->sizes().vec();
@@ -485,8 +505,8 @@ TensorMeta cat_meta(TensorListRef tensors, int64_t dim) {
     if (skipped_by_cat(t.sizes())) continue;
     bool fits = t.dim() == first->dim();
     for (size_t k = 0; fits && k < shape.size(); ++k) fits = k == d || t.sizes()[k] == shape[k];
-    CLEW_CHECK(fits, ShapeError, "cat: expected shapes equal outside of dimension ", d, ", got ", first->sizes(), " at index ",
-               first_index, " and ", t.sizes(), " at index ", i);
+    CLEW_CHECK(fits, ShapeError, "cat: expected shapes equal outside of dimension ", d, ", got ",
+               first->sizes(), " at index ", first_index, " and ", t.sizes(), " at index ", i);
     shape[d] += t.sizes()[d];
   }
   return {shape, *dtype};
@@ -646,7 +666,8 @@ Example:
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
       const Shape order = permutation("permute", ctx.arg<IntArrayRef>(1), g.dim());
       Shape inverse(order.size());
-      for (size_t i = 0; i < order.size(); ++i) inverse[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
+      for (size_t i = 0; i < order.size(); ++i)
+        inverse[static_cast<size_t>(order[i])] = static_cast<int64_t>(i);
       return {permute(g, inverse)};
     },
 }};
@@ -671,7 +692,9 @@ Example:
       return {transpose(g, ctx.arg<int64_t>(1), ctx.arg<int64_t>(2))};
     },
 }};
-Tensor transpose(const Tensor& input, int64_t dim0, int64_t dim1) { return apply(transpose_op, input, dim0, dim1); }
+Tensor transpose(const Tensor& input, int64_t dim0, int64_t dim1) {
+  return apply(transpose_op, input, dim0, dim1);
+}
 
 CLEW_OP_PAGE(t) = {{
     .name = "t",
@@ -767,7 +790,8 @@ Example:
     .view = select_view,
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
       const IntArrayRef sizes = ctx.input_sizes(0);
-      return {scatter_view(g, sizes, select_of(contiguous_geometry(sizes), ctx.arg<int64_t>(1), ctx.arg<int64_t>(2)))};
+      return {scatter_view(g, sizes,
+                           select_of(contiguous_geometry(sizes), ctx.arg<int64_t>(1), ctx.arg<int64_t>(2)))};
     },
 }};
 Tensor select(const Tensor& input, int64_t dim, int64_t index) { return apply(select_op, input, dim, index); }
@@ -791,8 +815,9 @@ Example:
     .view = slice_view,
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
       const IntArrayRef sizes = ctx.input_sizes(0);
-      return {scatter_view(g, sizes, slice_of(contiguous_geometry(sizes), ctx.arg<int64_t>(1), ctx.arg<int64_t>(2),
-                                              ctx.arg<int64_t>(3), ctx.arg<int64_t>(4)))};
+      return {scatter_view(g, sizes,
+                           slice_of(contiguous_geometry(sizes), ctx.arg<int64_t>(1), ctx.arg<int64_t>(2),
+                                    ctx.arg<int64_t>(3), ctx.arg<int64_t>(4)))};
     },
 }};
 Tensor slice(const Tensor& input, int64_t dim, int64_t start, int64_t end, int64_t step) {
@@ -840,8 +865,9 @@ Example:
     .view = diagonal_view,
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
       const IntArrayRef sizes = ctx.input_sizes(0);
-      return {scatter_view(g, sizes, diagonal_of(contiguous_geometry(sizes), ctx.arg<int64_t>(1), ctx.arg<int64_t>(2),
-                                                 ctx.arg<int64_t>(3)))};
+      return {scatter_view(g, sizes,
+                           diagonal_of(contiguous_geometry(sizes), ctx.arg<int64_t>(1), ctx.arg<int64_t>(2),
+                                       ctx.arg<int64_t>(3)))};
     },
 }};
 Tensor diagonal(const Tensor& input, int64_t offset, int64_t dim1, int64_t dim2) {
@@ -866,7 +892,8 @@ Example:
     [[0, 1], [1, 2], [2, 3]])",
     .composite = as_strided_composite,
 }};
-Tensor as_strided(const Tensor& input, IntArrayRef size, IntArrayRef stride, std::optional<int64_t> storage_offset) {
+Tensor as_strided(const Tensor& input, IntArrayRef size, IntArrayRef stride,
+                  std::optional<int64_t> storage_offset) {
   return apply(as_strided_op, input, size, stride, storage_offset);
 }
 
@@ -910,7 +937,9 @@ Example:
     [[0, 1], [2]])",
     .composite = split_composite,
 }};
-TensorList split(const Tensor& input, int64_t split_size, int64_t dim) { return apply(split_op, input, split_size, dim); }
+TensorList split(const Tensor& input, int64_t split_size, int64_t dim) {
+  return apply(split_op, input, split_size, dim);
+}
 
 CLEW_OP_PAGE(split_sizes) = {{
     .name = "split.sizes",
@@ -950,7 +979,9 @@ Example:
     [[0, 1, 2], [3, 4]])",
     .composite = chunk_composite,
 }};
-TensorList chunk(const Tensor& input, int64_t chunks, int64_t dim) { return apply(chunk_op, input, chunks, dim); }
+TensorList chunk(const Tensor& input, int64_t chunks, int64_t dim) {
+  return apply(chunk_op, input, chunks, dim);
+}
 
 CLEW_OP_PAGE(unbind) = {{
     .name = "unbind",
@@ -1059,7 +1090,9 @@ Example:
     [2, 1, 0])",
     .meta = flip_meta,
     .kernel = &flip_kernel,
-    .grad = [](const Backward& ctx, const Tensor& g) -> GradList { return {flip(g, ctx.arg<IntArrayRef>(1))}; },
+    .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
+      return {flip(g, ctx.arg<IntArrayRef>(1))};
+    },
 }};
 Tensor flip(const Tensor& input, IntArrayRef dims) { return apply(flip_op, input, dims); }
 

@@ -1,6 +1,6 @@
 // Sorting and selection.
 #include "dispatch/apply.h"
-#include "kernels/shapes.h"
+#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -14,8 +14,8 @@ std::array<TensorMeta, 2> sort_meta(const Tensor& input, int64_t dim, bool, bool
 std::array<TensorMeta, 2> topk_meta(const Tensor& input, int64_t k, int64_t dim, bool, bool) {
   const int64_t d = wrap_dim("topk", dim, input.dim());
   const int64_t size = input.dim() == 0 ? 1 : input.sizes()[static_cast<size_t>(d)];
-  CLEW_CHECK(k >= 0 && k <= size, ValueError, "topk: expected k in [0, ", size, "], got ", k, " (dimension ", d, " of input ",
-             input.sizes(), ")");
+  CLEW_CHECK(k >= 0 && k <= size, ValueError, "topk: expected k in [0, ", size, "], got ", k, " (dimension ",
+             d, " of input ", input.sizes(), ")");
   Shape shape = input.sizes().vec();
   if (!shape.empty()) shape[static_cast<size_t>(d)] = k;
   return {TensorMeta{shape, input.dtype()}, TensorMeta{shape, DType::Int64}};
@@ -72,10 +72,11 @@ Raises:
 Example:
     >>> clew.tensor([3, 1, 2]).argsort().tolist()
     [1, 2, 0])",
-    .composite = [](const Tensor& input, int64_t dim, bool descending, bool stable) {
-      wrap_dim("argsort", dim, input.dim());
-      return std::get<1>(sort(input, dim, descending, stable));
-    },
+    .composite =
+        [](const Tensor& input, int64_t dim, bool descending, bool stable) {
+          wrap_dim("argsort", dim, input.dim());
+          return std::get<1>(sort(input, dim, descending, stable));
+        },
 }};
 Tensor argsort(const Tensor& input, int64_t dim, bool descending, bool stable) {
   return apply(argsort_op, input, dim, descending, stable);

@@ -49,7 +49,9 @@ struct Saves {
   uint8_t count = 0;
 
   static constexpr uint32_t kAny = ~0u;
-  constexpr Saves input(int slot, uint32_t for_grads_of = kAny) const { return with({static_cast<int8_t>(slot), false, false, for_grads_of}); }
+  constexpr Saves input(int slot, uint32_t for_grads_of = kAny) const {
+    return with({static_cast<int8_t>(slot), false, false, for_grads_of});
+  }
   constexpr Saves inputs_from(int slot) const { return with({static_cast<int8_t>(slot), false, true, kAny}); }
   constexpr Saves output(int slot = 0) const { return with({static_cast<int8_t>(slot), true, false, kAny}); }
 
@@ -173,9 +175,21 @@ struct OpDef<R(A...)> {
   R (*composite)(A...);
 
   consteval OpDef(OpPage<R(A...)> p)  // NOLINT(google-explicit-constructor)
-      : info{p.name,   p.doc,   p.dtypes, p.dtype_slot, p.promote,
-             p.promote_slots, p.layout, p.inplace, p.autocast, p.saves,
-             p.grad,   p.grads, p.not_differentiable, p.composite != nullptr, p.view != nullptr},
+      : info{p.name,
+             p.doc,
+             p.dtypes,
+             p.dtype_slot,
+             p.promote,
+             p.promote_slots,
+             p.layout,
+             p.inplace,
+             p.autocast,
+             p.saves,
+             p.grad,
+             p.grads,
+             p.not_differentiable,
+             p.composite != nullptr,
+             p.view != nullptr},
         meta(p.meta),
         kernel(p.kernel),
         view(p.view),
@@ -186,7 +200,9 @@ struct OpDef<R(A...)> {
     if ((p.kernel != nullptr) + (p.view != nullptr) + (p.compute != nullptr) + (p.composite != nullptr) != 1)
       throw "an op has exactly one of kernel, view, compute, composite";
     if (p.kernel != nullptr && p.meta == nullptr) throw "an op with a kernel needs meta";
-    if ((p.composite != nullptr) + (p.grad != nullptr) + (p.grads != nullptr) + (p.not_differentiable != nullptr) != 1)
+    if ((p.composite != nullptr) + (p.grad != nullptr) + (p.grads != nullptr) +
+            (p.not_differentiable != nullptr) !=
+        1)
       throw "an op has exactly one of composite, grad, grads, not_differentiable";
   }
 };

@@ -7,8 +7,8 @@
 
 namespace clew {
 
-#define CLEW_DECLARE_SLOTS(id)                           \
-  extern const OpDef<decltype(signatures::id)> id##_op;  \
+#define CLEW_DECLARE_SLOTS(id)                          \
+  extern const OpDef<decltype(signatures::id)> id##_op; \
   extern KernelSlot<decltype(signatures::id)> id##_kernel;
 #define CLEW_OP(name, R, ...) CLEW_DECLARE_SLOTS(name)
 #define CLEW_OP_INPLACE(name, R, ...) CLEW_DECLARE_SLOTS(name)
@@ -26,5 +26,4 @@ namespace clew {
 /// Opens an op's page: `CLEW_OP_PAGE(softmax) = {{.name = "softmax", ...}};`
 #define CLEW_OP_PAGE(id) constinit const ::clew::OpDef<decltype(::clew::signatures::id)> id##_op
 /// Fills the CPU column of an op's kernel slot: `CLEW_CPU_KERNEL(softmax, softmax_cpu);`
-#define CLEW_CPU_KERNEL(id, fn) \
-  constinit ::clew::KernelSlot<decltype(::clew::signatures::id)> id##_kernel(fn)
+#define CLEW_CPU_KERNEL(id, fn) constinit ::clew::KernelSlot<decltype(::clew::signatures::id)> id##_kernel(fn)

@@ -54,7 +54,8 @@ class Value {
     if (v) *this = Value(*v);
   }
   template <class... T>
-  Value(const std::tuple<T...>& v) : v_(box(std::apply([](const auto&... t) { return TensorList{t...}; }, v))) {}
+  Value(const std::tuple<T...>& v)
+      : v_(box(std::apply([](const auto&... t) { return TensorList{t...}; }, v))) {}
   // NOLINTEND(google-explicit-constructor)
 
   bool is_none() const { return std::holds_alternative<std::monostate>(v_); }

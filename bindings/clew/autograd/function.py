@@ -28,7 +28,8 @@ class FunctionContext:
         for t in tensors:
             if t is not None and not isinstance(t, Tensor):
                 raise TypeError(
-                    f"save_for_backward: expected tensors or None, got {type(t).__name__} (set it as an attribute of ctx)"
+                    f"save_for_backward: expected tensors or None, got {type(t).__name__} (set "
+                    f"it as an attribute of ctx)"
                 )
         self._to_save = tensors
 
@@ -53,7 +54,8 @@ class FunctionContext:
         """
         if self._saved is None:
             raise _C.AutogradError(
-                f"{type(self).__name__}: expected saved tensors, but an earlier backward through this graph freed them "
+                f"{type(self).__name__}: expected saved tensors, but an earlier backward through "
+                f"this graph freed them "
                 "(pass retain_graph=True to the first backward if a second one follows)"
             )
         out = []
@@ -65,8 +67,10 @@ class FunctionContext:
                 line = self._node.forward_line if self._node is not None else ""
                 line = f"\nsaved by: {line}" if line else ""
                 raise _C.AutogradError(
-                    f"{type(self).__name__}: expected a saved tensor of shape {tuple(t.shape)} at version {version}, "
-                    f"got version {t._version} (an in-place op changed it after it was saved; clone() it first){line}"
+                    f"{type(self).__name__}: expected a saved tensor of shape {tuple(t.shape)} "
+                    f"at version {version}, "
+                    f"got version {t._version} (an in-place op changed it after it was saved; "
+                    f"clone() it first){line}"
                 )
             out.append(self._outputs_by_index(output) if output is not None else t)
         return tuple(out)
@@ -115,17 +119,20 @@ class FunctionContext:
             result = result[:n]
         if len(result) != n:
             raise _C.AutogradError(
-                f"{function.__name__}.backward: expected {n} gradients, one per input of forward, got {len(result)}"
+                f"{function.__name__}.backward: expected {n} gradients, one per input of "
+                f"forward, got {len(result)}"
             )
         out = []
         for i, (g, is_tensor) in enumerate(zip(result, self._input_is_tensor, strict=True)):
             if g is not None and not isinstance(g, Tensor):
                 raise TypeError(
-                    f"{function.__name__}.backward: expected a tensor or None as gradient {i}, got {type(g).__name__}"
+                    f"{function.__name__}.backward: expected a tensor or None as gradient {i}, "
+                    f"got {type(g).__name__}"
                 )
             if g is not None and not is_tensor:
                 raise _C.AutogradError(
-                    f"{function.__name__}.backward: expected None as gradient {i}, whose input is no tensor, got a tensor"
+                    f"{function.__name__}.backward: expected None as gradient {i}, whose input "
+                    f"is no tensor, got a tensor"
                 )
             out.append(g)
         return tuple(out)
@@ -192,7 +199,8 @@ class Function:
         outputs = (output,) if single else output
         if not any(isinstance(o, Tensor) for o in outputs):
             raise TypeError(
-                f"{cls.__name__}.forward: expected a tensor or a tuple with tensors, got {type(output).__name__}"
+                f"{cls.__name__}.forward: expected a tensor or a tuple with tensors, got "
+                f"{type(output).__name__}"
             )
         if not recording:
             return output

@@ -48,6 +48,39 @@ void pow_scalar(void* out, const void* a, const void* b, int64_t n, const LoopPa
   each([e](T v) { return math::pow(v, e); });
 }
 
+// fmod and its kin for float: blocks without an extreme quotient take a loop that vectorises.
+template <class F, class Easy>
+void quotients(void* out, const void* a, const void* b, int64_t n, const LoopParams&) {
+  float* o = static_cast<float*>(out);
+  const float* x = static_cast<const float*>(a);
+  const float* y = static_cast<const float*>(b);
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t end = i + smaller(kBlock, n - i);
+    int32_t hard = 0;
+    for (int64_t j = i; j < end; ++j) hard |= !math::easy_quotient(x[j], y[j]);
+    if (hard != 0) {
+      for (int64_t j = i; j < end; ++j) o[j] = F()(x[j], y[j]);
+      continue;
+    }
+#pragma GCC ivdep
+    for (int64_t j = i; j < end; ++j) o[j] = Easy()(x[j], y[j]);
+  }
+}
+
+struct EasyFmod {
+  CLEW_HD float operator()(float a, float b) const { return math::fmod_easy(a, b); }
+};
+struct EasyRemainder {
+  CLEW_HD float operator()(float a, float b) const {
+    const float r = math::fmod_easy(a, b);
+    const float moved = r + b;
+    return ((r != 0.0f) & ((r < 0.0f) != (b < 0.0f))) ? moved : r;
+  }
+};
+struct EasyFloorDivide {
+  CLEW_HD float operator()(float a, float b) const { return math::floor_div_easy(a, b); }
+};
+
 // The forms with a scalar may be null.
 struct Kernels {
   Kernel full, a_scalar, b_scalar;
@@ -138,6 +171,15 @@ constexpr void set_floats(BinaryTable& t, BinaryOp op) {
   set<F, double, double, double>(t, op);
 }
 
+template <class F, class Easy>
+constexpr void set_quotients(BinaryTable& t, BinaryOp op) {
+  constexpr Kernel kernel = &quotients<F, Easy>;
+  t.at[static_cast<int>(op)][column_of<float>()] = &loop<kernel, nullptr, nullptr, float, float>;
+  t.at[static_cast<int>(op)][column_of<Half>()] = &loop<kernel, nullptr, nullptr, Half, Half>;
+  t.at[static_cast<int>(op)][column_of<BFloat16>()] = &loop<kernel, nullptr, nullptr, BFloat16, BFloat16>;
+  set<F, double, double, double>(t, op);
+}
+
 template <class F>
 constexpr void set_ints(BinaryTable& t, BinaryOp op) {
   set<F, uint8_t, uint8_t, uint8_t>(t, op);
@@ -187,9 +229,9 @@ constexpr BinaryTable make_table() {
   set_floats<k::AddScaled>(t, add_scaled);
   set_floats<k::Maximum>(t, maximum);
   set_floats<k::Minimum>(t, minimum);
-  set_floats<k::Fmod>(t, fmod);
-  set_floats<k::Remainder>(t, remainder);
-  set_floats<k::FloorDivide>(t, floor_divide);
+  set_quotients<k::Fmod, EasyFmod>(t, fmod);
+  set_quotients<k::Remainder, EasyRemainder>(t, remainder);
+  set_quotients<k::FloorDivide, EasyFloorDivide>(t, floor_divide);
   set_floats<k::TruncDivide>(t, trunc_divide);
   set_floats<k::Atan2>(t, atan2);
   set_floats<k::TanhBackward>(t, tanh_backward);

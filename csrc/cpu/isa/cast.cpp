@@ -100,11 +100,28 @@ constexpr Kernel kernel_for() {
   }
 }
 
+/// float to or from a 16-bit type, without a stop in between where both are contiguous.
+template <class From, class To>
+void half_loop(void* out, const void* in, int64_t n, int64_t so, int64_t sa) {
+  if (so == 1 && sa == 1) {
+    if constexpr (is_half<From>) {
+      to_float(static_cast<const From*>(in), static_cast<float*>(out), n);
+    } else {
+      from_float(static_cast<const float*>(in), static_cast<To*>(out), n);
+    }
+    return;
+  }
+  loop<&copy<sizeof(float)>, block_type<From>, block_type<To>>(out, in, n, so, sa);
+}
+
 template <class From, class To>
 constexpr void set(CastTable& t) {
   CastLoop& entry = t.at[column_of<From>()][column_of<To>()];
   if constexpr (std::is_same_v<From, To>) {
     entry = &loop<&copy<sizeof(From)>, raw_t<sizeof(From)>, raw_t<sizeof(From)>>;
+  } else if constexpr ((is_half<From> && std::is_same_v<To, float>) ||
+                       (is_half<To> && std::is_same_v<From, float>)) {
+    entry = &half_loop<From, To>;
   } else {
     using F = std::conditional_t<std::is_same_v<From, bool>, uint8_t, compute_t<From>>;
     constexpr Kernel kernel = kernel_for<F, compute_t<To>>();

@@ -174,8 +174,8 @@ void columns_max(const Access<C>& access, C* m, const void* in, int64_t n, int64
 }
 
 template <class C>
-void columns_sum_exp(const Access<C>& access, C* s, const C* m, const void* in, int64_t n, int64_t c0, int64_t w,
-                     int64_t ld) {
+void columns_sum_exp(const Access<C>& access, C* s, const C* m, const void* in, int64_t n, int64_t c0,
+                     int64_t w, int64_t ld) {
   ColumnSums<C> sums(w);
   for_rows(access, in, n, c0, w, ld, [&](int64_t r, const C* x) {
 #pragma GCC ivdep
@@ -399,7 +399,8 @@ CLEW_ONE_COPY void layer_norm_backward_params(const Access<C>& access, void* dwe
                                               const void* g_in, const void* x_in, const void* mean_in,
                                               const void* rstd_in, int64_t rows, int64_t cols, int64_t ld) {
   constexpr int64_t kRun = 256;  // rows that add up in C before they join the double total
-  alignas(64) C x_row[kCols];
+  alignas(64) C g_row[4][kCols];
+  alignas(64) C x_row[4][kCols];
   alignas(64) C dw[kCols];
   alignas(64) C db[kCols];
   alignas(64) double total_dw[kCols];
@@ -411,9 +412,28 @@ CLEW_ONE_COPY void layer_norm_backward_params(const Access<C>& access, void* dwe
     for (int64_t c = 0; c < w; ++c) total_dw[c] = total_db[c] = 0;
     for (int64_t r0 = 0; r0 < rows; r0 += kRun) {
       for (int64_t c = 0; c < w; ++c) dw[c] = db[c] = 0;
-      for_rows(access, g_in, smaller(kRun, rows - r0), r0 * ld + c0, w, ld, [&](int64_t k, const C* g) {
-        const int64_t r = r0 + k;
-        const C* x = access.load(x_in, r * ld + c0, w, 1, x_row);
+      const int64_t r_end = r0 + smaller(kRun, rows - r0);
+      int64_t r = r0;
+      for (; r + 4 <= r_end; r += 4) {
+        const C* g[4];
+        const C* x[4];
+        for (int k = 0; k < 4; ++k) {
+          g[k] = access.load(g_in, (r + k) * ld + c0, w, 1, g_row[k]);
+          x[k] = access.load(x_in, (r + k) * ld + c0, w, 1, x_row[k]);
+        }
+#pragma GCC ivdep
+        for (int64_t c = 0; c < w; ++c) {
+          C a = g[0][c] * ((x[0][c] - mean[r]) * rstd[r]);
+          a += g[1][c] * ((x[1][c] - mean[r + 1]) * rstd[r + 1]);
+          a += g[2][c] * ((x[2][c] - mean[r + 2]) * rstd[r + 2]);
+          a += g[3][c] * ((x[3][c] - mean[r + 3]) * rstd[r + 3]);
+          dw[c] += a;
+          db[c] += (g[0][c] + g[1][c]) + (g[2][c] + g[3][c]);
+        }
+      }
+      for (; r < r_end; ++r) {
+        const C* g = access.load(g_in, r * ld + c0, w, 1, g_row[0]);
+        const C* x = access.load(x_in, r * ld + c0, w, 1, x_row[0]);
         const C m = mean[r];
         const C s = rstd[r];
 #pragma GCC ivdep
@@ -421,7 +441,7 @@ CLEW_ONE_COPY void layer_norm_backward_params(const Access<C>& access, void* dwe
           dw[c] += g[c] * ((x[c] - m) * s);
           db[c] += g[c];
         }
-      });
+      }
       for (int64_t c = 0; c < w; ++c) {
         total_dw[c] += static_cast<double>(dw[c]);
         total_db[c] += static_cast<double>(db[c]);

@@ -44,32 +44,57 @@ struct Lanes {
   Vec<T> v[kVecs];
 };
 
-/// Feeds n values in groups of all lanes to step(lanes, group); the rest is filled up with `neutral`. At
-/// least one group.
+/// The first `count` values, 0 < count < lanes of a vector, then zeros.
+template <class T>
+inline __attribute__((always_inline)) Vec<T> load_part(const T* x, int64_t count) {
+#ifdef __AVX512F__
+  if constexpr (sizeof(T) == 4) {
+    return reinterpret_cast<Vec<T>>(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), x));
+  } else {
+    return reinterpret_cast<Vec<T>>(_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), x));
+  }
+#else
+  T part[kVecLanes<T>] = {};
+  for (int64_t i = 0; i < count; ++i) part[i] = x[i];
+  return load(part);
+#endif
+}
+
+/// Calls step(j, first index, whole) for vector j of every group of all lanes, in order; for the last, partial
+/// vector with whole = false. j is a constant once unrolled, so that lanes stay in registers.
 template <class T, class Step>
-inline __attribute__((always_inline)) void for_groups(const T* x, int64_t n, T neutral, Step step) {
+inline __attribute__((always_inline)) void for_vectors(int64_t n, Step step) {
   constexpr int L = kLanes<T>;
+  constexpr int V = kVecLanes<T>;
   int64_t i = 0;
   for (; i + L <= n; i += L) {
 #pragma GCC unroll 16
-    for (int j = 0; j < kVecs; ++j) step(j, load(x + i + j * kVecLanes<T>));
+    for (int j = 0; j < kVecs; ++j) step(j, i + j * V, true);
   }
-  if (i < n) {
-    T rest[L];
-    for (int j = 0; j < L; ++j) rest[j] = neutral;
-    memcpy(rest, x + i, static_cast<size_t>(n - i) * sizeof(T));
 #pragma GCC unroll 16
-    for (int j = 0; j < kVecs; ++j) step(j, load(rest + j * kVecLanes<T>));
+  for (int j = 0; j < kVecs; ++j) {
+    if (i + V <= n) {
+      step(j, i, true);
+    } else {
+      if (i < n) step(j, i, false);
+      return;
+    }
+    i += V;
   }
 }
 
 /// Pairwise over the lanes: 32 + 32, 16 + 16, ...
 template <class T>
-inline T add_lanes(const Lanes<T>& lanes) {
-  T t[kLanes<T>];
-  memcpy(t, &lanes, sizeof(t));
+inline __attribute__((always_inline)) T add_lanes(Lanes<T>& lanes) {
 #pragma GCC unroll 8
-  for (int w = kLanes<T> / 2; w >= 1; w /= 2) {
+  for (int w = kVecs / 2; w >= 1; w /= 2) {
+#pragma GCC unroll 8
+    for (int j = 0; j < w; ++j) lanes.v[j] += lanes.v[j + w];
+  }
+  T t[kVecLanes<T>];
+  memcpy(t, &lanes.v[0], sizeof(t));
+#pragma GCC unroll 8
+  for (int w = kVecLanes<T> / 2; w >= 1; w /= 2) {
     for (int j = 0; j < w; ++j) t[j] += t[j + w];
   }
   return t[0];
@@ -87,8 +112,9 @@ inline __attribute__((always_inline)) Lanes<T> all_lanes(T value) {
 template <class T, class F>
 inline T chunk_sum_of(const T* x, int64_t n, F f) {
   Lanes<T> acc = all_lanes(T(0));
-  for_groups(
-      x, n, T(0), [&](int j, Vec<T> v) __attribute__((always_inline)) { acc.v[j] += f(v); });
+  for_vectors<T>(n, [&](int j, int64_t i, bool whole) __attribute__((always_inline)) {
+    acc.v[j] += f(whole ? load(x + i) : load_part(x + i, n - i));
+  });
   return add_lanes(acc);
 }
 
@@ -99,8 +125,7 @@ inline T chunk_sum(const T* x, int64_t n) {
     for (int64_t i = 0; i < n; ++i) s += x[i];
     return s;
   }
-  return chunk_sum_of(
-      x, n, [](Vec<T> v) __attribute__((always_inline)) { return v; });
+  return chunk_sum_of(x, n, [](Vec<T> v) __attribute__((always_inline)) { return v; });
 }
 
 /// Sum of (x[i] - mean)^2.
@@ -108,60 +133,61 @@ template <class T>
 inline T chunk_sum_squares(const T* x, int64_t n, T mean) {
   Lanes<T> acc = all_lanes(T(0));
   const Vec<T> m = mean - Vec<T>{};
-  constexpr int L = kLanes<T>;
-  int64_t i = 0;
-  for (; i + L <= n; i += L) {
-#pragma GCC unroll 16
-    for (int j = 0; j < kVecs; ++j) {
-      const Vec<T> d = load(x + i + j * kVecLanes<T>) - m;
-      acc.v[j] += d * d;
-    }
-  }
-  T s = add_lanes(acc);
-  for (; i < n; ++i) s += (x[i] - mean) * (x[i] - mean);
-  return s;
+  T means[kVecLanes<T>];
+  memcpy(means, &m, sizeof(m));
+  for_vectors<T>(n, [&](int j, int64_t i, bool whole) __attribute__((always_inline)) {
+    const Vec<T> d = whole ? load(x + i) - m : load_part(x + i, n - i) - load_part(means, n - i);
+    acc.v[j] += d * d;
+  });
+  return add_lanes(acc);
 }
 
 /// Sum of a[i] * b[i].
 template <class T>
 inline T chunk_dot(const T* a, const T* b, int64_t n) {
   Lanes<T> acc = all_lanes(T(0));
-  constexpr int L = kLanes<T>;
-  int64_t i = 0;
-  for (; i + L <= n; i += L) {
-#pragma GCC unroll 16
-    for (int j = 0; j < kVecs; ++j)
-      acc.v[j] += load(a + i + j * kVecLanes<T>) * load(b + i + j * kVecLanes<T>);
-  }
-  T s = add_lanes(acc);
-  for (; i < n; ++i) s += a[i] * b[i];
-  return s;
+  for_vectors<T>(n, [&](int j, int64_t i, bool whole) __attribute__((always_inline)) {
+    acc.v[j] += whole ? load(a + i) * load(b + i) : load_part(a + i, n - i) * load_part(b + i, n - i);
+  });
+  return add_lanes(acc);
+}
+
+/// The larger (sign = 1) or smaller of two, lane by lane; NaN wins.
+template <int sign, class V>
+inline __attribute__((always_inline)) V better_lanes(V best, V v) {
+  const auto wins = (sign > 0 ? v > best : v < best) | (v != v);
+  return wins ? v : best;
 }
 
 /// Largest (sign = 1) or smallest (sign = -1) value, `start` included; NaN wins.
 template <int sign, class T>
 inline T chunk_extreme(const T* x, int64_t n, T start) {
-  T t[kLanes<T>];
-  int lanes = 1;
-  int64_t i = 0;
-  t[0] = start;
-  if (n >= kLanes<T>) {
-    Lanes<T> acc = all_lanes(start);
-    for (; i + kLanes<T> <= n; i += kLanes<T>) {
-#pragma GCC unroll 16
-      for (int j = 0; j < kVecs; ++j) {
-        const Vec<T> v = load(x + i + j * kVecLanes<T>);
-        const auto better = (sign > 0 ? v > acc.v[j] : v < acc.v[j]) | (v != v);
-        acc.v[j] = better ? v : acc.v[j];
-      }
-    }
-    memcpy(t, &acc, sizeof(t));
-    lanes = kLanes<T>;
+  constexpr int V = kVecLanes<T>;
+  T m = start;
+  if (n < V) {
+    for (int64_t i = 0; i < n; ++i) m = ((sign > 0 ? x[i] > m : x[i] < m) || x[i] != x[i]) ? x[i] : m;
+    return m;
   }
-  T m = t[0];
-  for (int j = 1; j < lanes; ++j) m = ((sign > 0 ? t[j] > m : t[j] < m) || t[j] != t[j]) ? t[j] : m;
-  for (; i < n; ++i) m = ((sign > 0 ? x[i] > m : x[i] < m) || x[i] != x[i]) ? x[i] : m;
-  return m;
+  Lanes<T> best = all_lanes(start);
+  // The partial vector is read together with values before it: they may count twice.
+  for_vectors<T>(n, [&](int j, int64_t i, bool whole) __attribute__((always_inline)) {
+    best.v[j] = better_lanes<sign>(best.v[j], load(whole ? x + i : x + n - V));
+  });
+#pragma GCC unroll 8
+  for (int w = kVecs / 2; w >= 1; w /= 2) {
+#pragma GCC unroll 8
+    for (int j = 0; j < w; ++j) best.v[j] = better_lanes<sign>(best.v[j], best.v[j + w]);
+  }
+  T t[V];
+  memcpy(t, &best.v[0], sizeof(t));
+#pragma GCC unroll 8
+  for (int w = V / 2; w >= 1; w /= 2) {
+    for (int j = 0; j < w; ++j) {
+      const T v = t[j + w];
+      t[j] = ((sign > 0 ? v > t[j] : v < t[j]) || v != v) ? v : t[j];
+    }
+  }
+  return t[0];
 }
 
 /// How values of some storage type are read and written as values of C.

@@ -33,7 +33,8 @@ class NoGradGuard : public AutoGradMode {
 /// No recording, and results that can never join a tape.
 class InferenceMode {
  public:
-  explicit InferenceMode(bool enabled = true) : grad_(is_grad_enabled() && !enabled), previous_(is_inference_mode()) {
+  explicit InferenceMode(bool enabled = true)
+      : grad_(is_grad_enabled() && !enabled), previous_(is_inference_mode()) {
     set_inference_mode(enabled);
   }
   ~InferenceMode() { set_inference_mode(previous_); }

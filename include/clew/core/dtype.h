@@ -29,10 +29,10 @@ enum class DType : uint8_t {
 inline constexpr int kDTypeCount = 12;
 
 inline constexpr DType kBool = DType::Bool, kUInt8 = DType::UInt8, kByte = DType::UInt8, kInt8 = DType::Int8,
-                       kInt16 = DType::Int16, kInt32 = DType::Int32, kInt = DType::Int32, kInt64 = DType::Int64,
-                       kLong = DType::Int64, kFloat16 = DType::Float16, kHalf = DType::Float16,
-                       kBFloat16 = DType::BFloat16, kFloat32 = DType::Float32, kFloat = DType::Float32,
-                       kFloat64 = DType::Float64, kDouble = DType::Float64;
+                       kInt16 = DType::Int16, kInt32 = DType::Int32, kInt = DType::Int32,
+                       kInt64 = DType::Int64, kLong = DType::Int64, kFloat16 = DType::Float16,
+                       kHalf = DType::Float16, kBFloat16 = DType::BFloat16, kFloat32 = DType::Float32,
+                       kFloat = DType::Float32, kFloat64 = DType::Float64, kDouble = DType::Float64;
 
 namespace detail {
 inline constexpr uint8_t kItemSize[kDTypeCount] = {1, 1, 1, 2, 4, 8, 2, 2, 4, 8, 8, 16};
@@ -58,7 +58,8 @@ constexpr DTypeSet dtype_set(T... t) {
   return {static_cast<uint16_t>((0u | ... | (1u << static_cast<int>(t))))};
 }
 inline constexpr DTypeSet kBooleans = dtype_set(DType::Bool);
-inline constexpr DTypeSet kIntegers = dtype_set(DType::UInt8, DType::Int8, DType::Int16, DType::Int32, DType::Int64);
+inline constexpr DTypeSet kIntegers =
+    dtype_set(DType::UInt8, DType::Int8, DType::Int16, DType::Int32, DType::Int64);
 inline constexpr DTypeSet kFloating =
     dtype_set(DType::Float16, DType::BFloat16, DType::Float32, DType::Float64);
 inline constexpr DTypeSet kNumeric = kIntegers | kFloating;
@@ -107,8 +108,8 @@ using acc_t = typename AccumulateType<T>::type;
 /// Calls `f.template operator()<T>()` with the C++ type of `t`, which must be in `set`.
 template <DTypeSet set, class F>
 decltype(auto) dispatch(DType t, F&& f) {
-#define CLEW_CASE(enumerator, type)                                                   \
-  case DType::enumerator:                                                             \
+#define CLEW_CASE(enumerator, type)                                                      \
+  case DType::enumerator:                                                                \
     if constexpr (set.contains(DType::enumerator)) return f.template operator()<type>(); \
     break;
   switch (t) {
@@ -122,7 +123,8 @@ decltype(auto) dispatch(DType t, F&& f) {
     CLEW_CASE(BFloat16, BFloat16)
     CLEW_CASE(Float32, float)
     CLEW_CASE(Float64, double)
-    default: break;
+    default:
+      break;
   }
 #undef CLEW_CASE
   detail::raise<DTypeError>("expected one of ", set, ", got ", t);

@@ -25,11 +25,11 @@ class CLEW_API Error : public std::exception {
   std::string message_;
 };
 
-#define CLEW_ERROR_CLASS(name)   \
+#define CLEW_ERROR_CLASS(name)         \
   class CLEW_API name : public Error { \
-   public:                       \
-    using Error::Error;          \
-    ~name() override;            \
+   public:                             \
+    using Error::Error;                \
+    ~name() override;                  \
   };
 
 CLEW_ERROR_CLASS(TypeError)            // wrong type of argument, unknown keyword
@@ -59,17 +59,17 @@ template <class E, class... Parts>
 }  // namespace detail
 
 /// Raises `kind` with the concatenated message unless `condition` holds. For mistakes of the caller.
-#define CLEW_CHECK(condition, kind, ...)                                                     \
-  do {                                                                                       \
-    if (CLEW_UNLIKELY(!(condition))) ::clew::detail::raise<::clew::kind>(__VA_ARGS__);        \
+#define CLEW_CHECK(condition, kind, ...)                                               \
+  do {                                                                                 \
+    if (CLEW_UNLIKELY(!(condition))) ::clew::detail::raise<::clew::kind>(__VA_ARGS__); \
   } while (false)
 
 /// For mistakes of the library.
-#define CLEW_ASSERT(condition)                                                                     \
-  do {                                                                                             \
-    if (CLEW_UNLIKELY(!(condition)))                                                                \
-      ::clew::detail::raise<::clew::InternalError>("internal: expected " #condition " (", __FILE__, \
-                                                   ":", __LINE__, "); please report this");         \
+#define CLEW_ASSERT(condition)                                                                           \
+  do {                                                                                                   \
+    if (CLEW_UNLIKELY(!(condition)))                                                                     \
+      ::clew::detail::raise<::clew::InternalError>("internal: expected " #condition " (", __FILE__, ":", \
+                                                   __LINE__, "); please report this");                   \
   } while (false)
 
 }  // namespace clew

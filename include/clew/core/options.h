@@ -15,8 +15,8 @@ struct TensorOptions {
   bool requires_grad_ = false;
 
   TensorOptions() = default;
-  TensorOptions(DType t) : dtype_(t) {}     // NOLINT(google-explicit-constructor)
-  TensorOptions(Device d) : device_(d) {}   // NOLINT(google-explicit-constructor)
+  TensorOptions(DType t) : dtype_(t) {}    // NOLINT(google-explicit-constructor)
+  TensorOptions(Device d) : device_(d) {}  // NOLINT(google-explicit-constructor)
   TensorOptions dtype(std::optional<DType> t) const {
     TensorOptions o = *this;
     o.dtype_ = t;

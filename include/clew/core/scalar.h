@@ -18,7 +18,9 @@ class Scalar {
   template <class T>
     requires std::is_arithmetic_v<T>
   constexpr Scalar(T v)  // NOLINT(google-explicit-constructor)
-      : kind_(std::is_same_v<T, bool> ? Kind::Bool : std::is_floating_point_v<T> ? Kind::Double : Kind::Int) {
+      : kind_(std::is_same_v<T, bool>       ? Kind::Bool
+              : std::is_floating_point_v<T> ? Kind::Double
+                                            : Kind::Int) {
     if constexpr (std::is_floating_point_v<T>) {
       double_ = static_cast<double>(v);
     } else {

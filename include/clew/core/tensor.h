@@ -80,23 +80,23 @@ class TensorBody {
   std::atomic<uint32_t> refs{1};
   DType dtype = DType::Float32;
   Device device;
-  bool requires_grad : 1 = false;   // set by the user on a leaf
+  bool requires_grad : 1 = false;  // set by the user on a leaf
   bool retains_grad : 1 = false;
-  bool weak_scalar : 1 = false;     // made from a Python or C++ number: does not widen its category
+  bool weak_scalar : 1 = false;  // made from a Python or C++ number: does not widen its category
   bool contiguous : 1 = true;
   bool inference : 1 = false;
   uint32_t rank = 0;
-  uint32_t output_nr = 0;           // which output of `node` this is
-  uint32_t history_version = 0;     // how often in-place writes rewrote the history; a view keeps its base's
+  uint32_t output_nr = 0;        // which output of `node` this is
+  uint32_t history_version = 0;  // how often in-place writes rewrote the history; a view keeps its base's
   int64_t numel = 1;
-  int64_t offset = 0;               // in elements
-  int64_t* dims = inline_dims;      // sizes, then strides at [stride_base()]
+  int64_t offset = 0;           // in elements
+  int64_t* dims = inline_dims;  // sizes, then strides at [stride_base()]
   Storage* storage = nullptr;
-  GraphNode* node = nullptr;        // grad_fn, or the accumulator of a leaf
+  GraphNode* node = nullptr;  // grad_fn, or the accumulator of a leaf
   TensorBody* grad = nullptr;
   TensorBody* view_base = nullptr;  // the tensor this is a view of, never itself a view
   AutogradRecord* record = nullptr;
-  void* python_object = nullptr;    // the wrapper, while Python holds one; guarded by the GIL
+  void* python_object = nullptr;  // the wrapper, while Python holds one; guarded by the GIL
   int64_t inline_dims[2 * kInlineRank];
 
   uint32_t stride_base() const { return rank <= kInlineRank ? kInlineRank : rank; }
@@ -104,7 +104,9 @@ class TensorBody {
   const int64_t* sizes() const { return dims; }
   int64_t* strides() { return dims + stride_base(); }
   const int64_t* strides() const { return dims + stride_base(); }
-  void* data() const { return static_cast<char*>(storage->data()) + offset * static_cast<int64_t>(item_size(dtype)); }
+  void* data() const {
+    return static_cast<char*>(storage->data()) + offset * static_cast<int64_t>(item_size(dtype));
+  }
 
   /// Sets sizes and row-major strides.
   CLEW_API void set_contiguous(const int64_t* sizes, size_t n);
@@ -181,8 +183,8 @@ class CLEW_API Tensor {
   /// First element, checked against the dtype. Raises DTypeError.
   template <class T>
   T* data_ptr() const {
-    CLEW_CHECK(dtype() == DTypeOf<T>::value, DTypeError, "data_ptr: expected dtype ", DTypeOf<T>::value, ", got ",
-               dtype(), " (ask for the tensor's own type, or convert it with to())");
+    CLEW_CHECK(dtype() == DTypeOf<T>::value, DTypeError, "data_ptr: expected dtype ", DTypeOf<T>::value,
+               ", got ", dtype(), " (ask for the tensor's own type, or convert it with to())");
     return data<T>();
   }
   /// The value of a one-element tensor. Raises ValueError for any other number of elements.
@@ -220,10 +222,10 @@ class CLEW_API Tensor {
   void bump_version() const { body_->storage->bump_version(); }
 
 // Every op marked as a method: `x.softmax(1)` is `clew::softmax(x, 1)`, defaults included.
-#define CLEW_METHOD_DECLARATION(name)                                                 \
-  template <class... A>                                                               \
-  decltype(auto) name(A&&... a) const;                                                \
-  template <class... A>                                                               \
+#define CLEW_METHOD_DECLARATION(name)  \
+  template <class... A>                \
+  decltype(auto) name(A&&... a) const; \
+  template <class... A>                \
   decltype(auto) name(std::initializer_list<int64_t> dims, A&&... a) const;
 #define CLEW_OP(name, R, ...) CLEW_METHOD_DECLARATION(name)
 #define CLEW_OP_INPLACE(name, R, ...) CLEW_METHOD_DECLARATION(name) CLEW_METHOD_DECLARATION(name##_)

@@ -36,14 +36,14 @@ namespace signatures {
 #include "clew/ops/all.def"
 }  // namespace signatures
 
-#define CLEW_METHOD_BODY(name)                                                        \
-  template <class... A>                                                               \
-  decltype(auto) Tensor::name(A&&... a) const {                                       \
-    return ::clew::name(*this, std::forward<A>(a)...);                                \
-  }                                                                                   \
-  template <class... A>                                                               \
-  decltype(auto) Tensor::name(std::initializer_list<int64_t> dims, A&&... a) const {  \
-    return ::clew::name(*this, IntArrayRef(dims), std::forward<A>(a)...);             \
+#define CLEW_METHOD_BODY(name)                                                       \
+  template <class... A>                                                              \
+  decltype(auto) Tensor::name(A&&... a) const {                                      \
+    return ::clew::name(*this, std::forward<A>(a)...);                               \
+  }                                                                                  \
+  template <class... A>                                                              \
+  decltype(auto) Tensor::name(std::initializer_list<int64_t> dims, A&&... a) const { \
+    return ::clew::name(*this, IntArrayRef(dims), std::forward<A>(a)...);            \
   }
 #define CLEW_OP(name, R, ...) CLEW_METHOD_BODY(name)
 #define CLEW_OP_INPLACE(name, R, ...) CLEW_METHOD_BODY(name) CLEW_METHOD_BODY(name##_)
@@ -56,15 +56,15 @@ namespace signatures {
 template <class T>
 concept Number = std::is_arithmetic_v<T>;
 
-#define CLEW_BINARY_OPERATOR(symbol, function)                                                                  \
-  inline Tensor operator symbol(const Tensor& a, const Tensor& b) { return function(a, b); }                   \
-  template <Number N>                                                                                           \
-  Tensor operator symbol(const Tensor& a, N b) {                                                                \
-    return function(a, weak_scalar_tensor(b));                                                                  \
-  }                                                                                                             \
-  template <Number N>                                                                                           \
-  Tensor operator symbol(N a, const Tensor& b) {                                                                \
-    return function(weak_scalar_tensor(a), b);                                                                  \
+#define CLEW_BINARY_OPERATOR(symbol, function)                                               \
+  inline Tensor operator symbol(const Tensor& a, const Tensor& b) { return function(a, b); } \
+  template <Number N>                                                                        \
+  Tensor operator symbol(const Tensor& a, N b) {                                             \
+    return function(a, weak_scalar_tensor(b));                                               \
+  }                                                                                          \
+  template <Number N>                                                                        \
+  Tensor operator symbol(N a, const Tensor& b) {                                             \
+    return function(weak_scalar_tensor(a), b);                                               \
   }
 CLEW_BINARY_OPERATOR(+, add)
 CLEW_BINARY_OPERATOR(-, sub)
@@ -93,7 +93,8 @@ Tensor tensor(std::initializer_list<N> values, const TensorOptions& options = {}
   const int64_t n = static_cast<int64_t>(values.size());
   Tensor t = empty({n}, TensorOptions(DTypeOf<N>::value));
   std::copy(values.begin(), values.end(), t.data<N>());
-  return t.to(options.dtype_.value_or(Scalar(N()).dtype()), options.device_).set_requires_grad(options.requires_grad_);
+  return t.to(options.dtype_.value_or(Scalar(N()).dtype()), options.device_)
+      .set_requires_grad(options.requires_grad_);
 }
 
 /// True when shapes and all values are equal.
