@@ -214,7 +214,8 @@ def main() -> None:
     ]
     lines += ["    def __iter__(self) -> Iterator[Tensor]: ...", "    def __len__(self) -> builtins.int: ..."]
     lines += ["    def numpy(self, *, force: builtins.bool = False) -> numpy.ndarray: ..."]
-    ops = {row["function"] for row in rows} | {row["function"] + "_" for row in rows if row["inplace"]}
+    methods = [row for row in rows if row["kind"] not in ("Function", "NN", "Internal")]
+    ops = {row["function"] for row in methods} | {row["function"] + "_" for row in methods if row["inplace"]}
     known = ops | set(TENSOR_PROPERTIES) | {"numpy"}
     plain = [n for n in dir(clew.Tensor) if not n.startswith("_") and n not in known]
     lines += [

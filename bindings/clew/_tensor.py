@@ -280,7 +280,8 @@ def _rebuild(cls, array, dtype_name, shape, requires_grad):
 
 @_method
 def __reduce_ex__(self, protocol):
-    data = bytes(_C._tensor_bytes(self.detach().contiguous()))
+    contiguous = self.detach().contiguous()  # must outlive the view of its bytes
+    data = bytes(_C._tensor_bytes(contiguous))
     name = repr(self.dtype).removeprefix("clew.")
     return (_rebuild, (self.__class__, data, name, list(self.shape), self.requires_grad))
 

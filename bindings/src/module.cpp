@@ -62,7 +62,7 @@ void init_random(py::module_& m) {
   m.attr("default_generator") = default_generator();
 }
 
-// The data of a contiguous CPU tensor as bytes that share memory.
+// The data of a contiguous CPU tensor as bytes that share memory; the caller keeps the tensor alive.
 py::object tensor_bytes(const py::object& tensor) {
   const Tensor& t = as_tensor(tensor.ptr());
   CLEW_CHECK(t.is_contiguous() && t.is_cpu(), ValueError,

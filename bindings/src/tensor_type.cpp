@@ -614,8 +614,8 @@ PyObject* size_numel(PyObject* p, PyObject*) {
   return PyLong_FromLongLong(n);
 }
 PyObject* size_repr(PyObject* p) {
-  const Object text(PyTuple_Type.tp_repr(p));
-  return text ? PyUnicode_FromFormat("clew.Size(%U)", text.get()) : nullptr;
+  const Object list(PySequence_List(p));
+  return list ? PyUnicode_FromFormat("clew.Size(%R)", list.get()) : nullptr;
 }
 PyMethodDef size_methods[] = {{"numel", size_numel, METH_NOARGS, "Product of the sizes."},
                               {nullptr, nullptr, 0, nullptr}};

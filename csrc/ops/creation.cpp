@@ -124,7 +124,7 @@ Raises:
     ValueError: a negative size.
 Example:
     >>> clew.empty(2, 3).shape
-    clew.Size((2, 3)))",
+    clew.Size([2, 3]))",
     .meta = empty_meta,
     .kernel = &empty_kernel,
     .not_differentiable = kConstant,
@@ -315,7 +315,7 @@ Returns:
     Tensor of shape (*).
 Example:
     >>> clew.empty_like(clew.ones(2, 3)).shape
-    clew.Size((2, 3)))",
+    clew.Size([2, 3]))",
     .composite = [](const Tensor& input,
                     const TensorOptions& o) { return empty(input.sizes(), like(input, o)); },
 }};

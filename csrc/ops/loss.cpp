@@ -42,6 +42,12 @@ static void check_class_target(const char* op, const Tensor& input, const Tensor
   }
 }
 
+/// Class weights are constants here; one that asks for a gradient must not be left without it in silence.
+void refuse_weight_gradient(const char* op, const Backward& ctx) {
+  CLEW_CHECK(!ctx.needs(2), AutogradError, op,
+             ": expected class weights that need no gradient, got ones that require grad (detach() them)");
+}
+
 /// Per target: its class (0 where ignored), its weight (0 where ignored), and what the loss's gradient is
 /// multiplied with: the weight, divided by the sum of weights for the mean.
 struct ClassTargets {
@@ -101,6 +107,7 @@ Example:
     .saves = kSavesNothing.input(1, grad_of(0)).input(2, grad_of(0)),
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
       GradList grads(3);
+      refuse_weight_gradient("nll_loss", ctx);
       if (!ctx.needs(0)) return grads;
       const auto& input = ctx.input_meta(0);
       const DType t = wide(input.dtype);
@@ -161,6 +168,7 @@ Example:
     .saves = kSavesNothing.input(0).input(1).input(2).output(1),
     .grads = [](const Backward& ctx, TensorListRef g) -> GradList {
       GradList grads(3);
+      refuse_weight_gradient("cross_entropy", ctx);
       if (!ctx.needs(0)) return grads;
       const Tensor input = ctx.input(0), target = ctx.input(1);
       const std::optional<Tensor> weight = ctx.has_input(2) ? std::optional(ctx.input(2)) : std::nullopt;

@@ -155,7 +155,7 @@ Reference:
     Salmon, Moraes, Dror, Shaw. Parallel random numbers: as easy as 1, 2, 3. SC 2011.
 Example:
     >>> clew.rand(2, 3).shape
-    clew.Size((2, 3)))",
+    clew.Size([2, 3]))",
     .dtypes = kFloating,
     .meta = rand_meta,
     .kernel = &rand_kernel,
@@ -179,7 +179,7 @@ Returns:
     Tensor of shape `size`.
 Example:
     >>> clew.randn(2, 3).shape
-    clew.Size((2, 3)))",
+    clew.Size([2, 3]))",
     .dtypes = kFloating,
     .meta = randn_meta,
     .kernel = &randn_kernel,
@@ -280,7 +280,7 @@ Returns:
     Tensor of shape (*).
 Example:
     >>> clew.rand_like(clew.zeros(2)).shape
-    clew.Size((2,)))",
+    clew.Size([2]))",
     .dtypes = kFloating,
     .composite = [](const Tensor& input,
                     const TensorOptions& o) { return rand(input.sizes(), std::nullopt, like(input, o)); },
@@ -301,7 +301,7 @@ Returns:
     Tensor of shape (*).
 Example:
     >>> clew.randn_like(clew.zeros(2)).shape
-    clew.Size((2,)))",
+    clew.Size([2]))",
     .dtypes = kFloating,
     .composite = [](const Tensor& input,
                     const TensorOptions& o) { return randn(input.sizes(), std::nullopt, like(input, o)); },

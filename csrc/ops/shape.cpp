@@ -599,7 +599,7 @@ Raises:
     IndexError: a dimension out of range.
 Example:
     >>> clew.zeros(2, 3, 4).flatten(1).shape
-    clew.Size((2, 12)))",
+    clew.Size([2, 12]))",
     .composite = flatten_composite,
 }};
 Tensor flatten(const Tensor& input, int64_t start_dim, int64_t end_dim) {
@@ -619,7 +619,7 @@ Raises:
     IndexError: a dimension out of range.
 Example:
     >>> clew.zeros(1, 2, 1).squeeze().shape
-    clew.Size((2,)))",
+    clew.Size([2]))",
     .view = squeeze_view,
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList { return {reshape(g, ctx.input_sizes(0))}; },
 }};
@@ -638,7 +638,7 @@ Raises:
     IndexError: `dim` out of range.
 Example:
     >>> clew.zeros(2).unsqueeze(0).shape
-    clew.Size((1, 2)))",
+    clew.Size([1, 2]))",
     .view = unsqueeze_view,
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
       const int64_t dim = ctx.arg<int64_t>(1);
@@ -661,7 +661,7 @@ Raises:
     ValueError: a dim twice.
 Example:
     >>> clew.zeros(2, 3, 4).permute(2, 0, 1).shape
-    clew.Size((4, 2, 3)))",
+    clew.Size([4, 2, 3]))",
     .view = permute_view,
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
       const Shape order = permutation("permute", ctx.arg<IntArrayRef>(1), g.dim());
@@ -686,7 +686,7 @@ Raises:
     IndexError: a dimension out of range.
 Example:
     >>> clew.zeros(2, 3, 4).transpose(0, 2).shape
-    clew.Size((4, 3, 2)))",
+    clew.Size([4, 3, 2]))",
     .view = transpose_view,
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
       return {transpose(g, ctx.arg<int64_t>(1), ctx.arg<int64_t>(2))};
@@ -708,7 +708,7 @@ Raises:
     clew.ShapeError: more than 2 dimensions.
 Example:
     >>> clew.zeros(2, 3).t().shape
-    clew.Size((3, 2)))",
+    clew.Size([3, 2]))",
     .view = t_view,
     .grad = [](const Backward&, const Tensor& g) -> GradList { return {t(g)}; },
 }};
@@ -728,7 +728,7 @@ Raises:
     ValueError: a dim twice, or unequal numbers of dims.
 Example:
     >>> clew.zeros(2, 3, 4).movedim(0, 2).shape
-    clew.Size((3, 4, 2)))",
+    clew.Size([3, 4, 2]))",
     .composite = movedim_composite,
 }};
 Tensor movedim(const Tensor& input, IntArrayRef source, IntArrayRef destination) {

@@ -376,3 +376,17 @@ def test_corrupt_file(tmp_path) -> None:
         path.write_bytes(bad)
         with raises(clew.FileFormatError, "weights.safetensors", "expected"):
             clew.load(path)
+
+
+def test_class_weights_that_require_grad_are_refused_on_the_way_back():
+    x = clew.randn(4, 3, requires_grad=True)
+    weight = clew.ones(3, requires_grad=True)
+    loss = clew.nn.functional.cross_entropy(x, clew.tensor([0, 1, 2, 0]), weight)
+    with pytest.raises(clew.AutogradError, match="cross_entropy: expected class weights that need no gradient"):
+        loss.backward()
+
+
+def test_alpha_of_bools():
+    mask = clew.ones(2, dtype=clew.bool)
+    with pytest.raises(clew.DTypeError, match="add: expected alpha 1 for dtype bool, got 2"):
+        clew.add(mask, mask, alpha=2)

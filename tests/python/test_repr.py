@@ -129,3 +129,8 @@ def test_values_print_as_in_torch(shape, scale):
         want = repr(y)
         assert re.sub(r"\s+", " ", got) == re.sub(r"\s+", " ", _values(want))
         assert got == _values(want)
+
+
+def test_size():
+    assert repr(clew.ones(2, 3).shape) == "clew.Size([2, 3])"
+    assert clew.ones(2, 3).shape == (2, 3)
