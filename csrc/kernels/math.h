@@ -132,8 +132,8 @@ CLEW_HD float exp_normal(float x) {
   return p * from_bits((bits(t) << 23) + 0x3f800000u);  // the shift drops all of kRounder
 }
 
-/// e^x - 1 = s * p + (s - 1), s a power of two, for x in [-87, 88]; NaN gives NaN in p.
-CLEW_HD float expm1_parts(float x, float& p) {
+/// (e^x - 1) / 2 for x in [-87, 89]: the power of two alone could overflow. NaN gives NaN; -0 gives 0.
+CLEW_HD float expm1_half(float x) {
   const float t = x * kLog2e + kRounder;
   const float n = t - kRounder;
   const float r = (x - n * kLn2Hi) - n * kLn2Lo;
@@ -142,20 +142,16 @@ CLEW_HD float expm1_parts(float x, float& p) {
   q = q * r + 0.0416672193f;
   q = q * r + 0.16666539f;
   q = q * r + 0.49999997f;
-  p = q * (r * r) + r;
-  return from_bits((bits(t) << 23) + 0x3f800000u);
+  const float p = q * (r * r) + r;
+  const float h = from_bits((bits(t) << 23) + 0x3f000000u);
+  return h * p + (h - 0.5f);
 }
 
 /// e^x - 1, 2 ulp.
 CLEW_HD float expm1(float x) {
   const float c = x > 89.0f ? 89.0f : x;
-  const float d = c < -30.0f ? -30.0f : c;
-  // The power of two can overflow where the result does not, from x = 88 on: work with a quarter.
-  float p;
-  const bool large = d > 87.0f;
-  const float s = expm1_parts(large ? d - 1.38629436f : d, p);
-  const float y = s * p + (s - 1.0f);
-  return x == 0.0f ? x : (large ? y * 4.0f : y);
+  const float y = 2.0f * expm1_half(c < -30.0f ? -30.0f : c);
+  return x == 0.0f ? x : y;
 }
 
 /// k and m with x = 2^k * m, m in [sqrt(1/2), sqrt(2)), for x > 0 and finite.
@@ -211,12 +207,9 @@ CLEW_HD float log1p(float x) {
 /// 2 ulp.
 CLEW_HD float tanh(float x) {
   const float a = abs(x);
-  float p;
-  const float s = expm1_parts(2.0f * (a > 10.0f ? 10.0f : a), p);
-  const float e = s * p + (s - 1.0f);
-  const float h = 0.5f * e;
-  const float y = e / (e + 2.0f);
-  return copysign(e < 0.8f ? h - h * y : y, x);  // h - h y = y, with the rounding of a small correction
+  const float h = expm1_half(2.0f * (a > 10.0f ? 10.0f : a));
+  const float y = h / (h + 1.0f);
+  return copysign(h < 0.4f ? h - h * y : y, x);  // h - h y = y, with the rounding of a small correction
 }
 
 /// 1 / (1 + e^-x), 2.5 ulp; 0 below x = -87.

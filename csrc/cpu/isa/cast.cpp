@@ -47,7 +47,7 @@ void through(void* out, const void* in, int64_t n) {
 
 template <int S>
 void copy(void* out, const void* in, int64_t n) {
-  if (out != in) memmove(out, in, static_cast<size_t>(n) * S);
+  if (out != in && n > 0) memmove(out, in, static_cast<size_t>(n) * S);
 }
 
 template <class From, class To>

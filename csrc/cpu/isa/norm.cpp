@@ -383,7 +383,7 @@ CLEW_ONE_COPY void layer_norm_backward_input(const Access<C>& access, void* dx, 
     if (w != nullptr) {
 #pragma GCC ivdep
       for (int64_t i = 0; i < n; ++i) v[i] = g[i] * w[i];
-    } else {
+    } else if (n > 0) {
       memcpy(v, g, static_cast<size_t>(n) * sizeof(C));
     }
     const C mean_v = row_sum(v, n) * inverse;

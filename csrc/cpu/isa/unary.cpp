@@ -97,7 +97,7 @@ constexpr void set_float_tests(UnaryTable& t, UnaryOp op) {
 
 template <uint8_t value>
 void constant(void* out, const void*, int64_t n, const LoopParams&) {
-  memset(out, value, static_cast<size_t>(n));
+  if (n > 0) memset(out, value, static_cast<size_t>(n));
 }
 template <uint8_t value>
 constexpr void set_int_constant(UnaryTable& t, UnaryOp op) {
