@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include "cpu/plane_loops.h"
 #include "cpu/scratch.h"
 #include "ops/window.h"
 #include "registry/slots.h"
@@ -221,10 +222,20 @@ Axes adaptive_axes(IntArrayRef in, IntArrayRef out) {
   return {in[n - 2], in[n - 1], adaptive_spans(in[n - 2], out[n - 2]), adaptive_spans(in[n - 1], out[n - 1])};
 }
 
+template <class T>
+acc_t<T> whole_rows_sum(const T* x, int64_t n) {
+  if constexpr (std::is_same_v<T, acc_t<T>>) {
+    return static_cast<T>(plane_loops<T>().segment_sum(x, 1, n, n));
+  } else {
+    double sum = 0;
+    loops().reduce(ReduceOp::sum_wide, column(DTypeOf<T>::value))(&sum, x, n, 1);
+    return static_cast<acc_t<T>>(sum);
+  }
+}
+
 void average(const Tensor& out, const Tensor& input, const Axes& axes) {
   if (out.numel() == 0) return;
   const int64_t plane = axes.plane(), windows = axes.windows();
-  const ReduceLoop sum_loop = loops().reduce(ReduceOp::sum, column(out.dtype()));
   dispatch<kFloating>(out.dtype(), [&]<class T>() {
     parallel_for(0, out.numel() / windows, plane_grain(plane), [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p) {
@@ -234,9 +245,7 @@ void average(const Tensor& out, const Tensor& input, const Axes& axes) {
           for (const Span& x : axes.xs) {
             acc_t<T> sum = 0;
             if (x.last - x.first == axes.w) {  // whole rows
-              T total;
-              sum_loop(&total, in + y.first * axes.w, (y.last - y.first) * axes.w, 1);
-              sum = total;
+              sum = whole_rows_sum(in + y.first * axes.w, (y.last - y.first) * axes.w);
             } else {
               for (int64_t i = y.first; i < y.last; ++i) {
                 for (int64_t j = x.first; j < x.last; ++j) sum += in[i * axes.w + j];

@@ -379,9 +379,7 @@ CLEW_HD float pow(float x, float y) {
 // ---- remainder and angle ----
 
 /// Whether fmod_easy, floor_div_easy hold: b finite, the quotient below 2^28 (so never NaN, never by zero).
-CLEW_HD bool easy_quotient(float a, float b) {
-  return (abs(a / b) < 0x1p28f) & (abs(b) < kInf);
-}
+CLEW_HD bool easy_quotient(float a, float b) { return (abs(a / b) < 0x1p28f) & (abs(b) < kInf); }
 
 /// fmod(a, b), exact: in double neither the quotient's floor nor the product can be wrong.
 CLEW_HD float fmod_easy(float a, float b) {

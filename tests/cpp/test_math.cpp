@@ -256,8 +256,8 @@ TEST_CASE("pow and its special cases", "[kernels]") {
 }
 
 TEST_CASE("fmod, remainder, floor_divide and atan2 at the extremes", "[kernels]") {
-  const float specials[] = {0.0f,  -0.0f, 1.0f, -1.0f, 3.0f,  -3.0f, 0.1f,   kInf, -kInf,
-                            kNan,  1e-45f, 3e38f, 1e20f, -1e20f, 7.5f, 16777216.0f, 5e9f, -0.3f};
+  const float specials[] = {0.0f, -0.0f,  1.0f,  -1.0f, 3.0f,   -3.0f, 0.1f,        kInf, -kInf,
+                            kNan, 1e-45f, 3e38f, 1e20f, -1e20f, 7.5f,  16777216.0f, 5e9f, -0.3f};
   std::vector<float> a, b;
   for (float x : specials) {
     for (float y : specials) {
@@ -270,7 +270,8 @@ TEST_CASE("fmod, remainder, floor_divide and atan2 at the extremes", "[kernels]"
   std::normal_distribution<float> d(0, 30);
   while (a.size() < 5000) {
     b.push_back(d(rng) / 10);
-    a.push_back(a.size() % 3 == 0 ? b.back() * std::round(d(rng)) : d(rng) * (a.size() % 5 == 0 ? 100000.0f : 1.0f));
+    a.push_back(a.size() % 3 == 0 ? b.back() * std::round(d(rng))
+                                  : d(rng) * (a.size() % 5 == 0 ? 100000.0f : 1.0f));
   }
   const int64_t n = static_cast<int64_t>(a.size());
   std::vector<float> r(a.size()), m(a.size()), q(a.size()), t(a.size());
@@ -281,9 +282,11 @@ TEST_CASE("fmod, remainder, floor_divide and atan2 at the extremes", "[kernels]"
     table.binary(BinaryOp::floor_divide, F32)(q.data(), a.data(), b.data(), n, 1, 1, 1, {});
     table.binary(BinaryOp::atan2, F32)(t.data(), a.data(), b.data(), n, 1, 1, 1, {});
     for (size_t i = 0; i < a.size(); ++i) {
-      INFO(isa_name(isa) << ": " << a[i] << ", " << b[i] << ": " << r[i] << " " << m[i] << " " << q[i] << " " << t[i]);
+      INFO(isa_name(isa) << ": " << a[i] << ", " << b[i] << ": " << r[i] << " " << m[i] << " " << q[i] << " "
+                         << t[i]);
       const float f = std::fmod(a[i], b[i]);
-      const bool fmod_ok = std::isnan(f) ? std::isnan(r[i]) : r[i] == f && std::signbit(r[i]) == std::signbit(f);
+      const bool fmod_ok =
+          std::isnan(f) ? std::isnan(r[i]) : r[i] == f && std::signbit(r[i]) == std::signbit(f);
       if (!fmod_ok) CHECK(fmod_ok);
       const float moved = f != 0 && (f < 0) != (b[i] < 0) ? f + b[i] : f;
       const bool remainder_ok = std::isnan(f) ? std::isnan(m[i]) : m[i] == moved;
@@ -294,7 +297,8 @@ TEST_CASE("fmod, remainder, floor_divide and atan2 at the extremes", "[kernels]"
         if (!floor_ok) CHECK(floor_ok);
       }
       const double angle = std::atan2(static_cast<double>(a[i]), static_cast<double>(b[i]));
-      const bool angle_ok = ulps(t[i], angle) <= 3 && (std::isnan(angle) || std::signbit(t[i]) == std::signbit(angle));
+      const bool angle_ok =
+          ulps(t[i], angle) <= 3 && (std::isnan(angle) || std::signbit(t[i]) == std::signbit(angle));
       if (!angle_ok) CHECK(angle_ok);
     }
   }

@@ -382,7 +382,7 @@ def test_class_weights_that_require_grad_are_refused_on_the_way_back():
     x = clew.randn(4, 3, requires_grad=True)
     weight = clew.ones(3, requires_grad=True)
     loss = clew.nn.functional.cross_entropy(x, clew.tensor([0, 1, 2, 0]), weight)
-    with pytest.raises(clew.AutogradError, match="cross_entropy: expected class weights that need no gradient"):
+    with pytest.raises(clew.AutogradError, match="expected class weights that need no gradient"):
         loss.backward()
 
 

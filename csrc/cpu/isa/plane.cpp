@@ -247,7 +247,13 @@ inline __attribute__((always_inline)) void for_segments(int64_t segments, int64_
 template <class T>
 inline __attribute__((always_inline)) void add_up(double& total, Vec<T>* lanes) {
   const Vec<T> sum = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
-  for (int k = 0; k < kVecLanes<T>; ++k) total += static_cast<double>(sum[k]);
+  T t[kVecLanes<T>];
+  memcpy(t, &sum, sizeof(sum));
+#pragma GCC unroll 4
+  for (int w = kVecLanes<T> / 2; w >= 1; w /= 2) {
+    for (int k = 0; k < w; ++k) t[k] += t[k + w];
+  }
+  total += static_cast<double>(t[0]);
 #pragma GCC unroll 4
   for (int k = 0; k < 4; ++k) lanes[k] = Vec<T>{};
 }

@@ -60,8 +60,8 @@ inline __attribute__((always_inline)) Vec<T> load_part(const T* x, int64_t count
 #endif
 }
 
-/// Calls step(j, first index, whole) for vector j of every group of all lanes, in order; for the last, partial
-/// vector with whole = false. j is a constant once unrolled, so that lanes stay in registers.
+/// Calls step(j, first index, whole) for vector j of every group of all lanes, in order; for the last,
+/// partial vector with whole = false. j is a constant once unrolled, so that lanes stay in registers.
 template <class T, class Step>
 inline __attribute__((always_inline)) void for_vectors(int64_t n, Step step) {
   constexpr int L = kLanes<T>;
@@ -112,9 +112,10 @@ inline __attribute__((always_inline)) Lanes<T> all_lanes(T value) {
 template <class T, class F>
 inline T chunk_sum_of(const T* x, int64_t n, F f) {
   Lanes<T> acc = all_lanes(T(0));
-  for_vectors<T>(n, [&](int j, int64_t i, bool whole) __attribute__((always_inline)) {
-    acc.v[j] += f(whole ? load(x + i) : load_part(x + i, n - i));
-  });
+  for_vectors<T>(
+      n, [&](int j, int64_t i, bool whole) __attribute__((always_inline)) {
+        acc.v[j] += f(whole ? load(x + i) : load_part(x + i, n - i));
+      });
   return add_lanes(acc);
 }
 
@@ -135,10 +136,11 @@ inline T chunk_sum_squares(const T* x, int64_t n, T mean) {
   const Vec<T> m = mean - Vec<T>{};
   T means[kVecLanes<T>];
   memcpy(means, &m, sizeof(m));
-  for_vectors<T>(n, [&](int j, int64_t i, bool whole) __attribute__((always_inline)) {
-    const Vec<T> d = whole ? load(x + i) - m : load_part(x + i, n - i) - load_part(means, n - i);
-    acc.v[j] += d * d;
-  });
+  for_vectors<T>(
+      n, [&](int j, int64_t i, bool whole) __attribute__((always_inline)) {
+        const Vec<T> d = whole ? load(x + i) - m : load_part(x + i, n - i) - load_part(means, n - i);
+        acc.v[j] += d * d;
+      });
   return add_lanes(acc);
 }
 
@@ -146,9 +148,10 @@ inline T chunk_sum_squares(const T* x, int64_t n, T mean) {
 template <class T>
 inline T chunk_dot(const T* a, const T* b, int64_t n) {
   Lanes<T> acc = all_lanes(T(0));
-  for_vectors<T>(n, [&](int j, int64_t i, bool whole) __attribute__((always_inline)) {
-    acc.v[j] += whole ? load(a + i) * load(b + i) : load_part(a + i, n - i) * load_part(b + i, n - i);
-  });
+  for_vectors<T>(
+      n, [&](int j, int64_t i, bool whole) __attribute__((always_inline)) {
+        acc.v[j] += whole ? load(a + i) * load(b + i) : load_part(a + i, n - i) * load_part(b + i, n - i);
+      });
   return add_lanes(acc);
 }
 
@@ -170,9 +173,10 @@ inline T chunk_extreme(const T* x, int64_t n, T start) {
   }
   Lanes<T> best = all_lanes(start);
   // The partial vector is read together with values before it: they may count twice.
-  for_vectors<T>(n, [&](int j, int64_t i, bool whole) __attribute__((always_inline)) {
-    best.v[j] = better_lanes<sign>(best.v[j], load(whole ? x + i : x + n - V));
-  });
+  for_vectors<T>(
+      n, [&](int j, int64_t i, bool whole) __attribute__((always_inline)) {
+        best.v[j] = better_lanes<sign>(best.v[j], load(whole ? x + i : x + n - V));
+      });
 #pragma GCC unroll 8
   for (int w = kVecs / 2; w >= 1; w /= 2) {
 #pragma GCC unroll 8
