@@ -47,18 +47,24 @@ void TensorBody::set_rank(size_t n) {
   rank = static_cast<uint32_t>(n);
 }
 
+// Any dtype's bytes fit in 63 bits.
+static constexpr int64_t kLargestNumel = INT64_MAX / 16;
+
 void TensorBody::set_contiguous(const int64_t* new_sizes, size_t n) {
   set_rank(n);
   int64_t* const s = sizes();
   int64_t* const st = strides();
   int64_t product = 1;
+  bool overflow = false, empty = false;
   for (size_t i = n; i-- > 0;) {
     s[i] = new_sizes[i];
     st[i] = product;
-    product *= std::max<int64_t>(s[i], 1);
+    empty = empty || s[i] == 0;
+    overflow = __builtin_mul_overflow(product, std::max<int64_t>(s[i], 1), &product) || overflow;
   }
-  numel = 1;
-  for (size_t i = 0; i < n; ++i) numel *= s[i];
+  CLEW_CHECK(!overflow && product <= kLargestNumel, ValueError,
+             "allocate: expected a shape whose bytes fit in 64 bits, got ", IntArrayRef(new_sizes, n));
+  numel = empty ? 0 : product;
   contiguous = true;
 }
 

@@ -165,8 +165,8 @@ T checked_value(const char* op, const Scalar& value) {
       // The bounds are powers of two or exact in double; the comparison refuses NaN.
       const double low =
           std::is_unsigned_v<T> ? -static_cast<double>(Limits::max()) : static_cast<double>(Limits::min());
-      if (!(v >= low && v < static_cast<double>(Limits::max() / 2 + 1) * 2))
-        fail();  // NOLINT(bugprone-integer-division): exact by construction
+      constexpr auto kHalf = Limits::max() / 2 + 1;  // a power of two: exact in double, as max() is not
+      if (!(v >= low && v < static_cast<double>(kHalf) * 2)) fail();
       return static_cast<T>(static_cast<int64_t>(v));
     }
     const int64_t v = value.to_int();

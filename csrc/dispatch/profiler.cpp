@@ -150,6 +150,7 @@ std::vector<ProfileRow> Profile::summary(bool by_shape) const {
     if (!recursive) row.total_ns += e.duration_ns;
   }
   std::vector<ProfileRow> out;
+  out.reserve(rows.size());
   for (auto& [key, row] : rows) out.push_back(std::move(row));
   std::stable_sort(out.begin(), out.end(),
                    [](const ProfileRow& a, const ProfileRow& b) { return a.self_ns > b.self_ns; });
