@@ -15,9 +15,6 @@ endif()
 file(GLOB clew_binding_sources CONFIGURE_DEPENDS bindings/src/*.cpp)
 pybind11_add_module(_C MODULE NO_EXTRAS ${clew_binding_sources})
 target_link_libraries(_C PRIVATE clew_flags clew_link clew)
-# pybind11's use of std::call_once reads thread-locals of libstdc++, which may have been loaded too late for the
-# initial-exec model (by another extension module, say).
-set_source_files_properties(bindings/src/data.cpp PROPERTIES COMPILE_OPTIONS "-ftls-model=global-dynamic")
 set_target_properties(_C PROPERTIES
   LIBRARY_OUTPUT_DIRECTORY "${CLEW_PACKAGE_DIR}"
   BUILD_WITH_INSTALL_RPATH ON

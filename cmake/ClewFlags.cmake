@@ -20,9 +20,7 @@ target_compile_options(clew_flags INTERFACE
   $<$<BOOL:${CLEW_WERROR}>:-Werror>
   -fvisibility=hidden -fvisibility-inlines-hidden
   -ffunction-sections -fdata-sections
-  -fno-semantic-interposition
-  # The hot thread-locals are read by one move off the thread pointer.
-  -ftls-model=initial-exec)
+  -fno-semantic-interposition)
 target_link_libraries(clew_flags INTERFACE Threads::Threads)
 
 add_library(clew_link INTERFACE)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds with a sanitizer and runs tests under it.
 #   scripts/sanitize.sh asan-ubsan|tsan [quick|full]
-# asan-ubsan: the C++ tests, then the Python op tests (quick: those that CLEW_SANITIZE_SELECT, a
-# pytest -k expression, picks). tsan: the C++ tests tagged [threads].
+# asan-ubsan: the C++ tests, then the Python tests of ops and of the bindings (full: nearly all; quick
+# can be narrowed by CLEW_SANITIZE_SELECT, a pytest -k expression). tsan: the C++ tests tagged [threads].
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$ROOT"
@@ -32,11 +32,13 @@ fi
 export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1"
 ASAN_OPTIONS="detect_leaks=1" "${fixed[@]}" "$tests"
 
-if [ -e tests/python/test_ops.py ]; then
-  select=()
-  if [ "$extent" = quick ] && [ -n "${CLEW_SANITIZE_SELECT:-}" ]; then select=(-k "$CLEW_SANITIZE_SELECT"); fi
-  # Python itself leaks on exit, and allocates through pools that would hide errors.
-  LD_PRELOAD="$("${CXX:-c++}" -print-file-name=libasan.so) $("${CXX:-c++}" -print-file-name=libstdc++.so)" \
-    ASAN_OPTIONS="detect_leaks=0" PYTHONMALLOC=malloc PYTHONPATH="$ROOT/build/$preset/python" \
-    "${fixed[@]}" python -m pytest -q -x -p no:cacheprovider tests/python/test_ops.py "${select[@]}"
-fi
+suites=(ops interop repr profiler amp)
+if [ "$extent" = full ]; then suites+=(autograd errors indexing random threads nn optim serialization); fi
+suites=("${suites[@]/#/tests/python/test_}")
+suites=("${suites[@]/%/.py}")
+select=()
+if [ "$extent" = quick ] && [ -n "${CLEW_SANITIZE_SELECT:-}" ]; then select=(-k "$CLEW_SANITIZE_SELECT"); fi
+# Python itself leaks on exit, and allocates through pools that would hide errors.
+LD_PRELOAD="$("${CXX:-c++}" -print-file-name=libasan.so) $("${CXX:-c++}" -print-file-name=libstdc++.so)" \
+  ASAN_OPTIONS="detect_leaks=0" PYTHONMALLOC=malloc PYTHONPATH="$ROOT/build/$preset/python" \
+  "${fixed[@]}" python -m pytest -q -x -p no:cacheprovider "${suites[@]}" "${select[@]}"

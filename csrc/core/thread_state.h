@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "clew/core/macros.h"
+
 namespace clew {
 
 class Interceptor;
@@ -15,6 +17,6 @@ struct ThreadState {
   bool inference = false;
   bool anomaly = false;
 };
-extern thread_local constinit ThreadState thread_state;
+CLEW_FAST_TLS extern thread_local constinit ThreadState thread_state;
 
 }  // namespace clew

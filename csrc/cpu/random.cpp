@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "clew/core/parallel.h"
+#include "core/shapes.h"
 #include "cpu/copy.h"
 #include "kernels/philox.h"
-#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "clew/core/parallel.h"
+#include "core/shapes.h"
 #include "cpu/copy.h"
 #include "cpu/loops.h"
-#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {

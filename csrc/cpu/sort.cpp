@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "clew/core/parallel.h"
-#include "cpu/copy.h"
 #include "core/shapes.h"
+#include "cpu/copy.h"
 #include "registry/slots.h"
 
 namespace clew {

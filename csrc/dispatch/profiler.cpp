@@ -152,8 +152,9 @@ std::vector<ProfileRow> Profile::summary(bool by_shape) const {
   std::vector<ProfileRow> out;
   out.reserve(rows.size());
   for (auto& [key, row] : rows) out.push_back(std::move(row));
-  std::stable_sort(out.begin(), out.end(),
-                   [](const ProfileRow& a, const ProfileRow& b) { return a.self_ns > b.self_ns; });
+  std::sort(out.begin(), out.end(), [](const ProfileRow& a, const ProfileRow& b) {
+    return a.self_ns != b.self_ns ? a.self_ns > b.self_ns : a.name < b.name;
+  });
   return out;
 }
 

@@ -212,12 +212,10 @@ CLEW_HD float tanh(float x) {
   return copysign(h < 0.4f ? h - h * y : y, x);  // h - h y = y, with the rounding of a small correction
 }
 
-/// 1 / (1 + e^-x), 2.5 ulp; 0 below x = -87.
+/// 1 / (1 + e^-x), 2.5 ulp, subnormal results included.
 CLEW_HD float sigmoid(float x) {
-  const float a = -abs(x);
-  const float e = exp_normal(a < -87.0f ? -87.0f : a);
-  const float y = (x >= 0.0f ? 1.0f : e) / (1.0f + e);
-  return x < -87.0f ? 0.0f : y;
+  const float e = exp(-abs(x));
+  return (x >= 0.0f ? 1.0f : e) / (1.0f + e);
 }
 
 // ---- trigonometric ----
@@ -379,7 +377,12 @@ CLEW_HD float pow(float x, float y) {
 // ---- remainder and angle ----
 
 /// Whether fmod_easy, floor_div_easy hold: b finite, the quotient below 2^28 (so never NaN, never by zero).
-CLEW_HD bool easy_quotient(float a, float b) { return (abs(a / b) < 0x1p28f) & (abs(b) < kInf); }
+CLEW_HD bool easy_quotient(float a, float b) {
+  // Both comparisons, always: a branch here would keep the loops around it scalar.
+  const int small = abs(a / b) < 0x1p28f;
+  const int finite = abs(b) < kInf;
+  return (small & finite) != 0;
+}
 
 /// fmod(a, b), exact: in double neither the quotient's floor nor the product can be wrong.
 CLEW_HD float fmod_easy(float a, float b) {

@@ -354,8 +354,8 @@ namespace {
 void check_alpha(const char* op, const Tensor& input, const Scalar& alpha) {
   CLEW_CHECK(!alpha.is_floating() || is_differentiable(input.dtype()), DTypeError, op,
              ": expected an integer alpha for dtype ", input.dtype(), ", got ", alpha);
-  CLEW_CHECK(input.dtype() != kBool || alpha.equals(1), DTypeError, op, ": expected alpha 1 for dtype bool, got ",
-             alpha);
+  CLEW_CHECK(input.dtype() != kBool || alpha.equals(1), DTypeError, op,
+             ": expected alpha 1 for dtype bool, got ", alpha);
 }
 }  // namespace
 

@@ -2,6 +2,7 @@
 
 import array
 import gc
+import subprocess
 import sys
 import warnings
 import weakref
@@ -460,6 +461,14 @@ def test_dlpack_refuses():
 
     with pytest.raises(clew.DeviceError, match="device type 2"):
         clew.from_dlpack(Elsewhere())
+
+
+@pytest.mark.parametrize("order", ["import torch, clew", "import clew, torch"])
+def test_torch_in_either_order(order):
+    pytest.importorskip("torch")
+    program = f"{order}\nassert (clew.ones(2) + clew.tensor(torch.ones(2))).tolist() == [2, 2]"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_torch_both_ways():

@@ -16,15 +16,15 @@ void contiguous(void* out, const void* a, const void* b, int64_t n, const LoopPa
   const T* x = static_cast<const T*>(a);
   const T* y = static_cast<const T*>(b);
   if constexpr (form == Form::full) {
-#pragma GCC ivdep
+    CLEW_IVDEP
     for (int64_t i = 0; i < n; ++i) o[i] = static_cast<R>(f(x[i], y[i]));
   } else if constexpr (form == Form::a_scalar) {
     const T v = *x;
-#pragma GCC ivdep
+    CLEW_IVDEP
     for (int64_t i = 0; i < n; ++i) o[i] = static_cast<R>(f(v, y[i]));
   } else {
     const T v = *y;
-#pragma GCC ivdep
+    CLEW_IVDEP
     for (int64_t i = 0; i < n; ++i) o[i] = static_cast<R>(f(x[i], v));
   }
 }
@@ -36,7 +36,7 @@ void pow_scalar(void* out, const void* a, const void* b, int64_t n, const LoopPa
   const T* x = static_cast<const T*>(a);
   const T e = *static_cast<const T*>(b);
   const auto each = [&](auto f) {
-#pragma GCC ivdep
+    CLEW_IVDEP
     for (int64_t i = 0; i < n; ++i) o[i] = f(x[i]);
   };
   if (e == T(2)) return each([](T v) { return v * v; });
@@ -62,7 +62,7 @@ void quotients(void* out, const void* a, const void* b, int64_t n, const LoopPar
       for (int64_t j = i; j < end; ++j) o[j] = F()(x[j], y[j]);
       continue;
     }
-#pragma GCC ivdep
+    CLEW_IVDEP
     for (int64_t j = i; j < end; ++j) o[j] = Easy()(x[j], y[j]);
   }
 }
@@ -114,13 +114,10 @@ CLEW_ONE_COPY void blocked(const Kernels& k, R* out, const T* a, const T* b, int
   }
 }
 
-template <class T>
-using block_type = std::conditional_t<is_half<T>, T, raw_t<sizeof(T)>>;
-
 template <Kernel full, Kernel a_scalar, Kernel b_scalar, class T, class R>
 void loop(void* out, const void* a, const void* b, int64_t n, int64_t so, int64_t sa, int64_t sb,
           const LoopParams& p) {
-  if constexpr (!is_half<T>) {
+  if constexpr (!is_packed<T>) {
     if (n == 1 || (so == 1 && sa == 1 && sb == 1)) return full(out, a, b, n, p);
     if constexpr (b_scalar != nullptr) {
       if (so == 1 && sa == 1 && sb == 0) return b_scalar(out, a, b, n, p);
@@ -144,7 +141,7 @@ constexpr bool has_scalar_forms = std::is_same_v<F, kernels::Add> || std::is_sam
 template <class F, class T, class C, class R>
 constexpr void set(BinaryTable& t, BinaryOp op) {
   using Stored = std::conditional_t<std::is_same_v<T, bool>, uint8_t, T>;
-  using Result = std::conditional_t<is_half<T> && std::is_same_v<C, R>, T,
+  using Result = std::conditional_t<is_packed<T> && std::is_same_v<C, R>, T,
                                     std::conditional_t<std::is_same_v<R, bool>, uint8_t, R>>;
   BinaryLoop& entry = t.at[static_cast<int>(op)][column_of<T>()];
   if constexpr (has_scalar_forms<F> && !std::is_integral_v<C>) {
@@ -180,21 +177,12 @@ constexpr void set_quotients(BinaryTable& t, BinaryOp op) {
   set<F, double, double, double>(t, op);
 }
 
+// Loops for two widths.
 template <class F>
 constexpr void set_ints(BinaryTable& t, BinaryOp op) {
-  set<F, uint8_t, uint8_t, uint8_t>(t, op);
-  set<F, int8_t, int8_t, int8_t>(t, op);
-  set<F, int16_t, int16_t, int16_t>(t, op);
-  set<F, int32_t, int32_t, int32_t>(t, op);
-  set<F, int64_t, int64_t, int64_t>(t, op);
-}
-
-// The sign does not matter: signed columns share the unsigned loops, as u8 results of the same bits.
-template <class F>
-constexpr void set_ints_any_sign(BinaryTable& t, BinaryOp op) {
-  set<F, uint8_t, uint8_t, uint8_t>(t, op);
-  set<F, int8_t, uint8_t, uint8_t>(t, op);
-  set<F, int16_t, int16_t, int16_t>(t, op);
+  set<F, Narrow<uint8_t>, int32_t, int32_t>(t, op);
+  set<F, Narrow<int8_t>, int32_t, int32_t>(t, op);
+  set<F, Narrow<int16_t>, int32_t, int32_t>(t, op);
   set<F, int32_t, int32_t, int32_t>(t, op);
   set<F, int64_t, int64_t, int64_t>(t, op);
 }
@@ -207,8 +195,8 @@ constexpr void set_tests(BinaryTable& t, BinaryOp op) {
   set<F, double, double, bool>(t, op);
   set<F, bool, uint8_t, bool>(t, op);
   set<F, uint8_t, uint8_t, bool>(t, op);
-  set<F, int8_t, int8_t, bool>(t, op);
-  set<F, int16_t, int16_t, bool>(t, op);
+  set<F, Narrow<int8_t>, int32_t, bool>(t, op);
+  set<F, Narrow<int16_t>, int32_t, bool>(t, op);
   set<F, int32_t, int32_t, bool>(t, op);
   set<F, int64_t, int64_t, bool>(t, op);
 }
@@ -247,13 +235,13 @@ constexpr BinaryTable make_table() {
   set_pow<BFloat16>(t);
   set_pow<double>(t);
 
-  set_ints_any_sign<k::Add>(t, add);
-  set_ints_any_sign<k::Sub>(t, sub);
-  set_ints_any_sign<k::Mul>(t, mul);
-  set_ints_any_sign<k::AddScaled>(t, add_scaled);
-  set_ints_any_sign<k::BitwiseAnd>(t, bitwise_and);
-  set_ints_any_sign<k::BitwiseOr>(t, bitwise_or);
-  set_ints_any_sign<k::BitwiseXor>(t, bitwise_xor);
+  set_ints<k::Add>(t, add);
+  set_ints<k::Sub>(t, sub);
+  set_ints<k::Mul>(t, mul);
+  set_ints<k::AddScaled>(t, add_scaled);
+  set_ints<k::BitwiseAnd>(t, bitwise_and);
+  set_ints<k::BitwiseOr>(t, bitwise_or);
+  set_ints<k::BitwiseXor>(t, bitwise_xor);
   set_ints<k::Maximum>(t, maximum);
   set_ints<k::Minimum>(t, minimum);
   set_ints<k::Fmod>(t, fmod);

@@ -27,7 +27,7 @@ template <class To, class From>
 CLEW_ONE_COPY void contiguous(void* out, const void* in, int64_t n) {
   To* o = static_cast<To*>(out);
   const From* x = static_cast<const From*>(in);
-#pragma GCC ivdep
+  CLEW_IVDEP
   for (int64_t i = 0; i < n; ++i) o[i] = convert<To>(x[i]);
 }
 
@@ -63,19 +63,16 @@ CLEW_ONE_COPY void blocked(Kernel kernel, To* out, const From* in, int64_t n, in
   }
 }
 
-template <class T>
-using block_type = std::conditional_t<is_half<T>, T, raw_t<sizeof(T)>>;
-
 template <Kernel kernel, class From, class To>
 void loop(void* out, const void* in, int64_t n, int64_t so, int64_t sa) {
-  if constexpr (!is_half<From> && !is_half<To>) {
+  if constexpr (!is_packed<From> && !is_packed<To>) {
     if ((so == 1 && sa == 1) || n == 1) return kernel(out, in, n);
   }
   blocked<From, To>(kernel, static_cast<To*>(out), static_cast<const From*>(in), n, so, sa);
 }
 
 template <class T>
-constexpr bool is_narrow = std::is_integral_v<T> && sizeof(T) < 4;
+constexpr bool is_small_int = std::is_integral_v<T> && sizeof(T) < 4;
 
 // Loops from compute type From to compute type To. Bool is read as u8; i8 results are u8 results.
 template <class From, class To>
@@ -91,9 +88,9 @@ constexpr Kernel kernel_for() {
   } else if constexpr (std::is_same_v<To, bool> || std::is_same_v<From, int32_t> ||
                        std::is_same_v<To, int32_t>) {
     return &contiguous<To, From>;
-  } else if constexpr (std::is_same_v<From, uint8_t> && !is_narrow<To>) {
+  } else if constexpr (std::is_same_v<From, uint8_t> && !is_small_int<To>) {
     return &contiguous<To, From>;  // images and masks
-  } else if constexpr (is_narrow<From> || is_narrow<To>) {
+  } else if constexpr (is_small_int<From> || is_small_int<To>) {
     return &through<To, int32_t, From>;
   } else {
     return &contiguous<To, From>;
@@ -105,9 +102,9 @@ template <class From, class To>
 void half_loop(void* out, const void* in, int64_t n, int64_t so, int64_t sa) {
   if (so == 1 && sa == 1) {
     if constexpr (is_half<From>) {
-      to_float(static_cast<const From*>(in), static_cast<float*>(out), n);
+      unpack(static_cast<const From*>(in), static_cast<float*>(out), n);
     } else {
-      from_float(static_cast<const float*>(in), static_cast<To*>(out), n);
+      pack(static_cast<const float*>(in), static_cast<To*>(out), n);
     }
     return;
   }

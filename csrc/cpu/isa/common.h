@@ -23,7 +23,14 @@
 
 // One copy of a function that gets its inner loop or its access to memory as an argument: without it the
 // compiler clones and inlines it for every such argument, at a high price in build time and size.
+// CLEW_IVDEP stands before a loop whose outputs overlap its inputs exactly or not at all.
+#ifdef __clang__
+#define CLEW_ONE_COPY __attribute__((noinline))
+#define CLEW_IVDEP _Pragma("clang loop vectorize(assume_safety)")
+#else
 #define CLEW_ONE_COPY __attribute__((noipa))
+#define CLEW_IVDEP _Pragma("GCC ivdep")
+#endif
 
 namespace clew::cpu {
 /// Throws std::bad_alloc, from a file that is built once.
@@ -42,16 +49,38 @@ constexpr int64_t kBlock = 512;
 template <class T>
 constexpr bool is_half = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
 
+/// Storage of a narrow integer whose arithmetic happens in int32: the low bits come out the same.
+template <class T>
+struct Narrow {
+  T value;
+
+  Narrow() = default;
+  CLEW_HD explicit Narrow(int32_t x) : value(static_cast<T>(x)) {}
+  CLEW_HD operator int32_t() const { return value; }
+};
+
+template <class T>
+constexpr bool is_narrow = false;
+template <class T>
+constexpr bool is_narrow<Narrow<T>> = true;
+
+// Types that are computed in another one, a block at a time.
+template <class T>
+constexpr bool is_packed = is_half<T> || is_narrow<T>;
+
 // The type that T is computed in.
 template <class T>
-using compute_t = std::conditional_t<is_half<T>, float, T>;
+using compute_t = std::conditional_t<is_half<T>, float, std::conditional_t<is_narrow<T>, int32_t, T>>;
 
 template <class T>
 constexpr int column_of() {
   if constexpr (std::is_same_v<T, bool>) return static_cast<int>(DT::b1);
-  if constexpr (std::is_same_v<T, uint8_t>) return static_cast<int>(DT::u8);
-  if constexpr (std::is_same_v<T, int8_t>) return static_cast<int>(DT::i8);
-  if constexpr (std::is_same_v<T, int16_t>) return static_cast<int>(DT::i16);
+  if constexpr (std::is_same_v<T, uint8_t> || std::is_same_v<T, Narrow<uint8_t>>)
+    return static_cast<int>(DT::u8);
+  if constexpr (std::is_same_v<T, int8_t> || std::is_same_v<T, Narrow<int8_t>>)
+    return static_cast<int>(DT::i8);
+  if constexpr (std::is_same_v<T, int16_t> || std::is_same_v<T, Narrow<int16_t>>)
+    return static_cast<int>(DT::i16);
   if constexpr (std::is_same_v<T, int32_t>) return static_cast<int>(DT::i32);
   if constexpr (std::is_same_v<T, int64_t>) return static_cast<int>(DT::i64);
   if constexpr (std::is_same_v<T, Half>) return static_cast<int>(DT::f16);
@@ -62,9 +91,9 @@ constexpr int column_of() {
 
 inline __attribute__((always_inline)) int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// ---- blocks of 16-bit floats ----
+// ---- blocks of packed types ----
 
-inline void to_float(const Half* in, float* out, int64_t n) {
+inline void unpack(const Half* in, float* out, int64_t n) {
   int64_t i = 0;
 #ifdef __F16C__
   for (; i + 8 <= n; i += 8) {
@@ -74,7 +103,7 @@ inline void to_float(const Half* in, float* out, int64_t n) {
   for (; i < n; ++i) out[i] = half_detail::half_to_float(in[i].bits);
 }
 
-inline void from_float(const float* in, Half* out, int64_t n) {
+inline void pack(const float* in, Half* out, int64_t n) {
   int64_t i = 0;
 #ifdef __F16C__
   for (; i + 8 <= n; i += 8) {
@@ -85,12 +114,22 @@ inline void from_float(const float* in, Half* out, int64_t n) {
   for (; i < n; ++i) out[i].bits = half_detail::half_from_float(in[i]);
 }
 
-inline void to_float(const BFloat16* in, float* out, int64_t n) {
+inline void unpack(const BFloat16* in, float* out, int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i] = half_detail::bfloat16_to_float(in[i].bits);
 }
 
-inline void from_float(const float* in, BFloat16* out, int64_t n) {
+inline void pack(const float* in, BFloat16* out, int64_t n) {
   for (int64_t i = 0; i < n; ++i) out[i].bits = half_detail::bfloat16_from_float(in[i]);
+}
+
+template <class T>
+inline void unpack(const Narrow<T>* in, int32_t* out, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) out[i] = in[i].value;
+}
+
+template <class T>
+inline void pack(const int32_t* in, Narrow<T>* out, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) out[i].value = static_cast<T>(in[i]);
 }
 
 // ---- gather and scatter ----
@@ -122,15 +161,19 @@ inline void scatter(void* out, const void* in, int64_t n, int64_t stride) {
   for (int64_t i = 0; i < n; ++i) o[i * stride] = x[i];
 }
 
+// For the strided paths only the width of the elements matters.
+template <class T>
+using block_type = std::conditional_t<is_packed<T>, T, raw_t<sizeof(T)>>;
+
 /// n elements of T, `stride` apart, as contiguous values of the compute type: in place where they are that
 /// already, else in `buffer`.
 template <class T>
 inline const compute_t<T>* as_block(const T* in, int64_t n, int64_t stride, compute_t<T>* buffer) {
-  if constexpr (is_half<T>) {
+  if constexpr (is_packed<T>) {
     if (stride == 1) {
-      to_float(in, buffer, n);
+      unpack(in, buffer, n);
     } else if (stride == 0) {
-      const float v = *in;
+      const compute_t<T> v = *in;
       for (int64_t i = 0; i < n; ++i) buffer[i] = v;
     } else {
       for (int64_t i = 0; i < n; ++i) buffer[i] = in[i * stride];
@@ -146,7 +189,7 @@ inline const compute_t<T>* as_block(const T* in, int64_t n, int64_t stride, comp
 /// Where a block of results for `out` is to be computed: in place if it can be.
 template <class T>
 inline compute_t<T>* out_block(T* out, int64_t stride, compute_t<T>* buffer) {
-  if constexpr (!is_half<T>) {
+  if constexpr (!is_packed<T>) {
     if (stride == 1) return out;
   }
   return buffer;
@@ -155,9 +198,9 @@ inline compute_t<T>* out_block(T* out, int64_t stride, compute_t<T>* buffer) {
 /// Completes out_block: moves the results to where they belong.
 template <class T>
 inline void put_block(T* out, const compute_t<T>* block, int64_t n, int64_t stride) {
-  if constexpr (is_half<T>) {
+  if constexpr (is_packed<T>) {
     if (stride == 1) {
-      from_float(block, out, n);
+      pack(block, out, n);
     } else {
       for (int64_t i = 0; i < n; ++i) out[i * stride] = T(block[i]);
     }

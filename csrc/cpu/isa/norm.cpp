@@ -47,7 +47,7 @@ C exp_minus(C* y, const C* x, int64_t n, C m) {
   double total = 0;
   for (int64_t i = 0; i < n; i += kBlock) {
     const int64_t end = i + smaller(kBlock, n - i);
-#pragma GCC ivdep
+    CLEW_IVDEP
     for (int64_t j = i; j < end; ++j) y[j] = math::exp(x[j] - m);
     total += chunk_sum(y + i, end - i);
   }
@@ -82,11 +82,11 @@ CLEW_ONE_COPY void softmax_rows(const Access<C>& access, void* out, const void* 
     const C m = chunk_extreme<1>(x, n, -C(HUGE_VAL));
     if constexpr (kind == Softmax::plain) {
       const C scale = C(1) / exp_minus(y, x, n, m);
-#pragma GCC ivdep
+      CLEW_IVDEP
       for (int64_t i = 0; i < n; ++i) y[i] *= scale;
     } else {
       const C log_sum = math::log(sum_exp_minus(x, n, m));
-#pragma GCC ivdep
+      CLEW_IVDEP
       for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - m) - log_sum;
     }
     if (access.converts) access.store(out, r * ld_out, y, n);
@@ -104,7 +104,7 @@ CLEW_ONE_COPY void softmax_backward_rows(const Access<C>& access, void* dx, cons
     const C* y = access.load(y_in, r * ld, n, 1, y_row.data());
     C* d = access.converts ? g_row.data() : static_cast<C*>(dx) + r * ld;
     const C s = kind == Softmax::plain ? row_dot(g, y, n) : row_sum(g, n);
-#pragma GCC ivdep
+    CLEW_IVDEP
     for (int64_t i = 0; i < n; ++i) {
       d[i] = kind == Softmax::plain ? y[i] * (g[i] - s) : g[i] - math::exp(y[i]) * s;
     }
@@ -168,7 +168,7 @@ void columns_max(const Access<C>& access, C* m, const void* in, int64_t n, int64
                  int64_t ld) {
   for (int64_t c = 0; c < w; ++c) m[c] = -C(HUGE_VAL);
   for_rows(access, in, n, c0, w, ld, [&](int64_t, const C* x) {
-#pragma GCC ivdep
+    CLEW_IVDEP
     for (int64_t c = 0; c < w; ++c) m[c] = kernels::Maximum()(m[c], x[c]);
   });
 }
@@ -178,7 +178,7 @@ void columns_sum_exp(const Access<C>& access, C* s, const C* m, const void* in, 
                      int64_t w, int64_t ld) {
   ColumnSums<C> sums(w);
   for_rows(access, in, n, c0, w, ld, [&](int64_t r, const C* x) {
-#pragma GCC ivdep
+    CLEW_IVDEP
     for (int64_t c = 0; c < w; ++c) sums.run[c] += math::exp(x[c] - m[c]);
     sums.row_done(r, n, w);
   });
@@ -198,7 +198,7 @@ CLEW_ONE_COPY void softmax_columns(const Access<C>& access, void* out, const voi
     for (int64_t c = 0; c < w; ++c) s[c] = kind == Softmax::plain ? C(1) / s[c] : math::log(s[c]);
     for_rows(access, in, n, c0, w, ld_in, [&](int64_t r, const C* x) {
       C* y = access.converts ? y_row : static_cast<C*>(out) + r * ld_out + c0;
-#pragma GCC ivdep
+      CLEW_IVDEP
       for (int64_t c = 0; c < w; ++c) {
         y[c] = kind == Softmax::plain ? math::exp(x[c] - m[c]) * s[c] : (x[c] - m[c]) - s[c];
       }
@@ -219,10 +219,10 @@ CLEW_ONE_COPY void softmax_backward_columns(const Access<C>& access, void* dx, c
     for_rows(access, g_in, n, c0, w, ld, [&](int64_t r, const C* g) {
       if constexpr (kind == Softmax::plain) {
         const C* y = access.load(y_in, r * ld + c0, w, 1, y_row);
-#pragma GCC ivdep
+        CLEW_IVDEP
         for (int64_t c = 0; c < w; ++c) sums.run[c] += g[c] * y[c];
       } else {
-#pragma GCC ivdep
+        CLEW_IVDEP
         for (int64_t c = 0; c < w; ++c) sums.run[c] += g[c];
       }
       sums.row_done(r, n, w);
@@ -231,7 +231,7 @@ CLEW_ONE_COPY void softmax_backward_columns(const Access<C>& access, void* dx, c
     for_rows(access, g_in, n, c0, w, ld, [&](int64_t r, const C* g) {
       const C* y = access.load(y_in, r * ld + c0, w, 1, y_row);
       C* d = access.converts ? d_row : static_cast<C*>(dx) + r * ld + c0;
-#pragma GCC ivdep
+      CLEW_IVDEP
       for (int64_t c = 0; c < w; ++c) {
         d[c] = kind == Softmax::plain ? y[c] * (g[c] - s[c]) : g[c] - math::exp(y[c]) * s[c];
       }
@@ -296,12 +296,12 @@ CLEW_ONE_COPY void moments_columns(const Access<C>& access, double* mean, double
       const C inverse = C(1) / static_cast<C>(k);
       for (int64_t c = 0; c < w; ++c) center[c] = part[c] = 0;
       for_rows(access, in, k, r0 * ld + c0, w, ld, [&](int64_t, const C* x) {
-#pragma GCC ivdep
+        CLEW_IVDEP
         for (int64_t c = 0; c < w; ++c) center[c] += x[c];
       });
       for (int64_t c = 0; c < w; ++c) center[c] *= inverse;
       for_rows(access, in, k, r0 * ld + c0, w, ld, [&](int64_t, const C* x) {
-#pragma GCC ivdep
+        CLEW_IVDEP
         for (int64_t c = 0; c < w; ++c) part[c] += (x[c] - center[c]) * (x[c] - center[c]);
       });
       const double a = static_cast<double>(r0);
@@ -339,10 +339,10 @@ CLEW_ONE_COPY void layer_norm_rows(const Access<C>& access, void* out, void* mea
     }
     const C rstd = static_cast<C>(1.0 / math::sqrt(m2 / static_cast<double>(n) + eps));
     if (w != nullptr && b != nullptr) {
-#pragma GCC ivdep
+      CLEW_IVDEP
       for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * rstd * w[i] + b[i];
     } else {
-#pragma GCC ivdep
+      CLEW_IVDEP
       for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * rstd;
       if (w != nullptr) {
         for (int64_t i = 0; i < n; ++i) y[i] *= w[i];
@@ -378,17 +378,17 @@ CLEW_ONE_COPY void layer_norm_backward_input(const Access<C>& access, void* dx, 
     C* d = access.converts ? g_row.data() : static_cast<C*>(dx) + r * n;
     const C mean = static_cast<const C*>(mean_in)[r];
     const C rstd = static_cast<const C*>(rstd_in)[r];
-#pragma GCC ivdep
+    CLEW_IVDEP
     for (int64_t i = 0; i < n; ++i) h[i] = (x[i] - mean) * rstd;
     if (w != nullptr) {
-#pragma GCC ivdep
+      CLEW_IVDEP
       for (int64_t i = 0; i < n; ++i) v[i] = g[i] * w[i];
     } else if (n > 0) {
       memcpy(v, g, static_cast<size_t>(n) * sizeof(C));
     }
     const C mean_v = row_sum(v, n) * inverse;
     const C mean_vh = row_dot(v, h, n) * inverse;
-#pragma GCC ivdep
+    CLEW_IVDEP
     for (int64_t i = 0; i < n; ++i) d[i] = rstd * (v[i] - mean_v - h[i] * mean_vh);
     if (access.converts) access.store(dx, r * n, d, n);
   }
@@ -421,7 +421,7 @@ CLEW_ONE_COPY void layer_norm_backward_params(const Access<C>& access, void* dwe
           g[k] = access.load(g_in, (r + k) * ld + c0, w, 1, g_row[k]);
           x[k] = access.load(x_in, (r + k) * ld + c0, w, 1, x_row[k]);
         }
-#pragma GCC ivdep
+        CLEW_IVDEP
         for (int64_t c = 0; c < w; ++c) {
           C a = g[0][c] * ((x[0][c] - mean[r]) * rstd[r]);
           a += g[1][c] * ((x[1][c] - mean[r + 1]) * rstd[r + 1]);
@@ -436,7 +436,7 @@ CLEW_ONE_COPY void layer_norm_backward_params(const Access<C>& access, void* dwe
         const C* x = access.load(x_in, r * ld + c0, w, 1, x_row[0]);
         const C m = mean[r];
         const C s = rstd[r];
-#pragma GCC ivdep
+        CLEW_IVDEP
         for (int64_t c = 0; c < w; ++c) {
           dw[c] += g[c] * ((x[c] - m) * s);
           db[c] += g[c];

@@ -323,7 +323,7 @@ void affine(void* out_, const void* x_, int64_t n, double mean_, double scale_, 
   T* out = static_cast<T*>(out_);
   const T* x = static_cast<const T*>(x_);
   const T mean = static_cast<T>(mean_), scale = static_cast<T>(scale_), shift = static_cast<T>(shift_);
-#pragma GCC ivdep
+  CLEW_IVDEP
   for (int64_t i = 0; i < n; ++i) out[i] = (x[i] - mean) * scale + shift;
 }
 
@@ -335,7 +335,7 @@ void affine_backward(void* dx_, const void* g_, const void* x_, int64_t n, doubl
   const T* x = static_cast<const T*>(x_);
   const T a = static_cast<T>(a_), b = static_cast<T>(b_), mean = static_cast<T>(mean_),
           d = static_cast<T>(d_);
-#pragma GCC ivdep
+  CLEW_IVDEP
   for (int64_t i = 0; i < n; ++i) dx[i] = a * g[i] + (b * (x[i] - mean) + d);
 }
 

@@ -202,7 +202,7 @@ CLEW_ONE_COPY void sum_columns(const Access<C>& access, void* out, const void* i
         const C* x1 = row(r + 1, 1);
         const C* x2 = row(r + 2, 2);
         const C* x3 = row(r + 3, 3);
-#pragma GCC ivdep
+        CLEW_IVDEP
         for (int64_t c = 0; c < w; ++c) {
           run[c] = add(run[c], add(add(term_of<term>(x0[c]), term_of<term>(x1[c])),
                                    add(term_of<term>(x2[c]), term_of<term>(x3[c]))));
@@ -210,7 +210,7 @@ CLEW_ONE_COPY void sum_columns(const Access<C>& access, void* out, const void* i
       }
       for (; r < r_end; ++r) {
         const C* x = row(r, 0);
-#pragma GCC ivdep
+        CLEW_IVDEP
         for (int64_t c = 0; c < w; ++c) run[c] = add(run[c], term_of<term>(x[c]));
       }
       for (int64_t c = 0; c < w; ++c) total[c] = add(total[c], static_cast<wide_t<C>>(run[c]));
@@ -252,7 +252,7 @@ CLEW_ONE_COPY void extreme_columns(const Access<C>& access, void* out, const voi
     for (int64_t c = 0; c < w; ++c) best[c] = limit_of<-sign, C>();
     for (int64_t r = 0; r < rows; ++r) {
       const C* x = access.load(in, r * ld + c0, w, 1, buffer);
-#pragma GCC ivdep
+      CLEW_IVDEP
       for (int64_t c = 0; c < w; ++c) best[c] = better_of<sign>(best[c], x[c]);
     }
     access.store(out, c0, best, w);
@@ -277,7 +277,7 @@ CLEW_ONE_COPY void arg_columns(const Access<C>& access, void* out, const void* i
         continue;
       }
       const I row = static_cast<I>(r);
-#pragma GCC ivdep
+      CLEW_IVDEP
       for (int64_t c = 0; c < w; ++c) {
         const C v = x[c];
         const C b = best[c];
@@ -301,7 +301,7 @@ CLEW_ONE_COPY void any_all_columns(const Access<C>& access, void* out, const voi
     for (int64_t c = 0; c < w; ++c) truth[c] = !any;
     for (int64_t r = 0; r < rows; ++r) {
       const C* x = access.load(in, r * ld + c0, w, 1, buffer);
-#pragma GCC ivdep
+      CLEW_IVDEP
       for (int64_t c = 0; c < w; ++c) {
         const int32_t t = x[c] != C(0);
         truth[c] = any ? truth[c] | t : truth[c] & t;

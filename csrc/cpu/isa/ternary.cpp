@@ -13,7 +13,7 @@ void contiguous(void* out, const void* a, const void* b, const void* c, int64_t 
   const T* x = static_cast<const T*>(a);
   const T* y = static_cast<const T*>(b);
   const T* z = static_cast<const T*>(c);
-#pragma GCC ivdep
+  CLEW_IVDEP
   for (int64_t i = 0; i < n; ++i) o[i] = static_cast<T>(f(x[i], y[i], z[i]));
 }
 
@@ -25,7 +25,7 @@ void select(void* out, const void* cond, const void* a, const void* b, int64_t n
   const uint8_t* m = static_cast<const uint8_t*>(cond);
   const A* x = static_cast<const A*>(a);
   const A* y = static_cast<const A*>(b);
-#pragma GCC ivdep
+  CLEW_IVDEP
   for (int64_t i = 0; i < n; ++i) {
     const T u = x[i];  // both are read, so that the loop has no branch
     const T v = y[i];
@@ -61,7 +61,7 @@ CLEW_ONE_COPY void blocked(Kernel kernel, T* out, const A* a, const T* b, const 
 template <Kernel kernel, class A, class T>
 void loop(void* out, const void* a, const void* b, const void* c, int64_t n, int64_t so, int64_t sa,
           int64_t sb, int64_t sc, const LoopParams& p) {
-  if constexpr (!is_half<T>) {
+  if constexpr (!is_packed<T>) {
     if ((so == 1 && sa == 1 && sb == 1 && sc == 1) || n == 1) return kernel(out, a, b, c, n, p);
   }
   blocked<A, T>(kernel, static_cast<T*>(out), static_cast<const A*>(a), static_cast<const T*>(b),
@@ -103,9 +103,9 @@ constexpr TernaryTable make_table() {
   set_floats<k::Lerp>(t, TernaryOp::lerp);
   set_floats<k::Addcmul>(t, TernaryOp::addcmul);
   set_floats<k::Addcdiv>(t, TernaryOp::addcdiv);
-  set<k::Addcmul, uint8_t>(t, TernaryOp::addcmul);
-  set<k::Addcmul, int8_t>(t, TernaryOp::addcmul);
-  set<k::Addcmul, int16_t>(t, TernaryOp::addcmul);
+  set<k::Addcmul, Narrow<uint8_t>>(t, TernaryOp::addcmul);
+  set<k::Addcmul, Narrow<int8_t>>(t, TernaryOp::addcmul);
+  set<k::Addcmul, Narrow<int16_t>>(t, TernaryOp::addcmul);
   set<k::Addcmul, int32_t>(t, TernaryOp::addcmul);
   set<k::Addcmul, int64_t>(t, TernaryOp::addcmul);
   return t;

@@ -12,7 +12,7 @@ void contiguous(void* out, const void* a, int64_t n, const LoopParams& p) {
   R* o = static_cast<R*>(out);
   const T* x = static_cast<const T*>(a);
   // ivdep: an output is its input or apart from it.
-#pragma GCC ivdep
+  CLEW_IVDEP
   for (int64_t i = 0; i < n; ++i) o[i] = static_cast<R>(f(x[i]));
 }
 
@@ -29,13 +29,9 @@ CLEW_ONE_COPY void blocked(Kernel kernel, R* out, const T* a, int64_t n, int64_t
   }
 }
 
-// For the strided path only the width of the elements matters.
-template <class T>
-using block_type = std::conditional_t<is_half<T>, T, raw_t<sizeof(T)>>;
-
 template <Kernel kernel, class T, class R>
 void loop(void* out, const void* a, int64_t n, int64_t so, int64_t sa, const LoopParams& p) {
-  if constexpr (!is_half<T>) {
+  if constexpr (!is_packed<T>) {
     if ((so == 1 && sa == 1) || n == 1) return kernel(out, a, n, p);
   }
   using BT = block_type<T>;
@@ -56,7 +52,7 @@ void trig(void* out, const void* a, int64_t n, const LoopParams&) {
       for (int64_t j = i; j < i + m; ++j) o[j] = F()(x[j]);
       continue;
     }
-#pragma GCC ivdep
+    CLEW_IVDEP
     for (int64_t j = i; j < i + m; ++j) {
       const float y = math::sin_shifted(x[j], shift);
       o[j] = (shift == 0 && x[j] == 0.0f) ? x[j] : y;
@@ -78,13 +74,15 @@ constexpr void set_floats(UnaryTable& t, UnaryOp op) {
   set<double, &contiguous<F, double, double>>(t, op);
 }
 
-template <class F, class... T>
-constexpr void set_each(UnaryTable& t, UnaryOp op) {
-  (set<T, &contiguous<F, T, T>>(t, op), ...);
-}
+// Same type out, for the integers: loops for two widths.
 template <class F>
 constexpr void set_ints(UnaryTable& t, UnaryOp op) {
-  set_each<F, uint8_t, int8_t, int16_t, int32_t, int64_t>(t, op);
+  constexpr Kernel kernel = &contiguous<F, int32_t, int32_t>;
+  set<Narrow<uint8_t>, kernel>(t, op);
+  set<Narrow<int8_t>, kernel>(t, op);
+  set<Narrow<int16_t>, kernel>(t, op);
+  set<int32_t, kernel>(t, op);
+  set<int64_t, &contiguous<F, int64_t, int64_t>>(t, op);
 }
 
 template <class F>
@@ -154,7 +152,7 @@ constexpr UnaryTable make_table() {
   set<bool, &contiguous<LogicalNot, uint8_t, bool>, uint8_t>(t, UnaryOp::bitwise_not);
   set<uint8_t, &contiguous<LogicalNot, uint8_t, bool>, uint8_t>(t, UnaryOp::logical_not);
   set<int8_t, &contiguous<LogicalNot, uint8_t, bool>, uint8_t>(t, UnaryOp::logical_not);
-  set<int16_t, &contiguous<LogicalNot, int16_t, bool>, uint8_t>(t, UnaryOp::logical_not);
+  set<Narrow<int16_t>, &contiguous<LogicalNot, int32_t, bool>, uint8_t>(t, UnaryOp::logical_not);
   set<int32_t, &contiguous<LogicalNot, int32_t, bool>, uint8_t>(t, UnaryOp::logical_not);
   set<int64_t, &contiguous<LogicalNot, int64_t, bool>, uint8_t>(t, UnaryOp::logical_not);
 
@@ -164,10 +162,8 @@ constexpr UnaryTable make_table() {
   set_ints<k::Sign>(t, UnaryOp::sign);
   set_ints<k::BitwiseNot>(t, UnaryOp::bitwise_not);
   set_ints<k::Clamp>(t, UnaryOp::clamp);
-  set_each<k::Abs, int8_t, int16_t, int32_t, int64_t>(t, UnaryOp::abs);
-  set_each<k::Relu, int8_t, int16_t, int32_t, int64_t>(t, UnaryOp::relu);
-  set_each<k::Identity, uint8_t>(t, UnaryOp::abs);
-  set_each<k::Identity, uint8_t>(t, UnaryOp::relu);
+  set_ints<k::Abs>(t, UnaryOp::abs);
+  set_ints<k::Relu>(t, UnaryOp::relu);
   set<bool, &contiguous<k::Identity, uint8_t, uint8_t>, uint8_t>(t, UnaryOp::identity);
   set<bool, &contiguous<k::Identity, uint8_t, uint8_t>, uint8_t>(t, UnaryOp::sign);
   for (UnaryOp op : {UnaryOp::floor, UnaryOp::ceil, UnaryOp::round, UnaryOp::trunc}) {

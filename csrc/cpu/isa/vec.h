@@ -222,7 +222,7 @@ template <class T, class C>
 void store_as(void* out, int64_t first, const C* values, int64_t m) {
   T* o = static_cast<T*>(out) + first;
   if constexpr (is_half<T>) {
-    from_float(values, o, m);
+    pack(values, o, m);
   } else {
     for (int64_t i = 0; i < m; ++i) o[i] = static_cast<T>(values[i]);
   }

@@ -35,7 +35,7 @@ struct SmallCache {
   int64_t allocated_bytes;  // written by the owning thread, read by statistics
   int64_t allocations;
 };
-extern thread_local constinit SmallCache* small_cache;
+CLEW_FAST_TLS extern thread_local constinit SmallCache* small_cache;
 CLEW_API void* small_alloc_slow(size_t size_class);
 CLEW_API void small_free_slow(void* p, size_t size_class) noexcept;
 CLEW_API void* large_alloc(size_t nbytes);
