@@ -1,0 +1,1 @@
+"""The groups of cases. A module here that defines GROUP is found by itself."""

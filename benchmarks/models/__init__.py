@@ -1,0 +1,1 @@
+"""Models that are trained in the benchmarks, each a function of the library."""
