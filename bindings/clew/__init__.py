@@ -45,13 +45,26 @@ from clew import (  # noqa: E402
     utils,
 )
 from clew._creation import *  # noqa: E402
+from clew._info import *  # noqa: E402
 from clew.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled  # noqa: E402
 from clew.serialization import load, save  # noqa: E402
+
+_LAZY = (
+    "accelerator",
+    "amp",
+    "backends",
+    "cuda",
+    "profiler",
+    "random",
+    "safetensors",
+    "serialization",
+    "testing",
+)
 
 
 def __getattr__(name: str):
     """Modules that most programs do not need are imported on first use."""
-    if name in ("amp", "profiler", "testing", "safetensors"):
+    if name in _LAZY:
         import importlib
 
         return importlib.import_module(f"clew.{name}")
@@ -65,7 +78,4 @@ def __getattr__(name: str):
 
 
 def __dir__():
-    return sorted(
-        {n for n in globals() if not n.startswith("_")}
-        | {"amp", "profiler", "testing", "safetensors", "autocast"}
-    )
+    return sorted({n for n in globals() if not n.startswith("_")} | {*_LAZY, "autocast"})

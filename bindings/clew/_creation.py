@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from clew import _C
 
 __all__ = [
@@ -76,11 +78,20 @@ def allclose(
     return isclose(input, other, rtol, atol, equal_nan).all().item()
 
 
-def get_rng_state() -> tuple[int, int]:
-    """State of the default generator, for `set_rng_state`."""
-    return _C.default_generator.get_state()
+def get_rng_state() -> Tensor:
+    """State of the default generator, for `set_rng_state`: 16 bytes, seed and offset."""
+    state = np.array(_C.default_generator.get_state(), dtype=np.uint64)
+    return _C.from_numpy(state.view(np.uint8))
 
 
-def set_rng_state(new_state: tuple[int, int]) -> None:
-    """Puts the default generator where `get_rng_state` found it."""
-    _C.default_generator.set_state(new_state)
+def set_rng_state(new_state: Tensor) -> None:
+    """Puts the default generator where `get_rng_state` found it.
+
+    Raises:
+        TypeError: `new_state` is not a tensor of 16 bytes.
+    """
+    if not isinstance(new_state, Tensor) or new_state.dtype != _C.uint8 or new_state.numel() != 16:
+        what = f"{tuple(new_state.shape)} {new_state.dtype}" if isinstance(new_state, Tensor) else new_state
+        raise TypeError(f"set_rng_state: expected 16 bytes as a uint8 tensor, got {what}")
+    seed, offset = new_state.contiguous().numpy().view(np.uint64).tolist()
+    _C.default_generator.set_state((seed, offset))

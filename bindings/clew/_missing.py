@@ -2,126 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["NotYetError", "missing"]
+from collections.abc import Callable
+
+from clew._tiers import TIERS
+
+__all__ = ["NotYetError", "missing", "tier_of", "watchers"]
 
 
 class NotYetError(AttributeError, NotImplementedError):
     """A known name that this version does not offer; the message says what to use instead."""
 
 
-# Known names per module and tier. A tier says how common a name is: 1 virtually every program, 3 rare.
-_NAMES: dict[str, tuple[str, str, str]] = {
-    "": (
-        "einsum baddbmm cuda accelerator compile export",
-        """cfloat cdouble is_nonzero finfo iinfo can_cast set_default_device
-        get_default_device set_printoptions use_deterministic_algorithms
-        are_deterministic_algorithms_enabled memory_format contiguous_format channels_last preserve_format
-        logspace frombuffer tril_indices triu_indices empty_strided complex polar randint_like
-        meshgrid cartesian_prod combinations vander scalar_tensor log2 log10 exp2 tan asin acos atan atan2
-        sinh cosh asinh acosh atanh frac addcmul addcdiv clip clamp_min clamp_max logit
-        logaddexp logaddexp2 erfc erfinv lgamma digamma hypot nan_to_num fmax fmin xlogy float_power rad2deg
-        deg2rad copysign positive bitwise_left_shift bitwise_right_shift angle conj real imag view_as_real
-        view_as_complex cumprod median mode count_nonzero unique unique_consecutive std_mean var_mean nansum
-        nanmean nanmedian quantile nanquantile cummax cummin logcumsumexp aminmax bincount histc histogram
-        dist trapezoid cov corrcoef diff isin searchsorted bucketize isposinf isneginf isreal msort addmv
-        addbmm addr inner vdot kron tensordot chain_matmul cross trace det logdet inverse pinverse cholesky
-        cholesky_solve cholesky_inverse matrix_exp cdist index_copy index_fill masked_scatter take
-        take_along_dim argwhere scatter_reduce index_reduce select_scatter slice_scatter diagonal_scatter
-        unflatten swapaxes swapdims moveaxis broadcast_to broadcast_tensors broadcast_shapes
-        repeat_interleave roll rot90 fliplr flipud ravel hstack vstack dstack column_stack row_stack hsplit
-        vsplit dsplit tensor_split concat concatenate diag diag_embed diagflat block_diag atleast_1d
-        atleast_2d atleast_3d adjoint poisson binomial fft func vmap distributions distributed hub backends
-        random library overrides onnx vision transforms viz summary fx""",
-        """uint16 uint32 uint64 float8_e4m3fn float8_e5m2 channels_last_3d layout set_num_interop_threads
-        set_flush_denormal set_deterministic_debug_mode is_storage UntypedStorage from_file heaviside
-        bartlett_window blackman_window hamming_window hann_window kaiser_window sparse_coo_tensor
-        sparse_csr_tensor gcd lcm ldexp frexp nextafter signbit sgn sinc i0 polygamma mvlgamma igamma
-        igammac conj_physical resolve_conj absolute negative subtract multiply divide arccos arccosh arcsin
-        arcsinh arctan arctan2 arctanh fix special kthvalue histogramdd cumulative_trapezoid gradient trapz
-        renorm greater greater_equal less less_equal not_equal is_same_size geqrf orgqr ormqr lu lu_unpack
-        triangular_solve svd_lowrank pca_lowrank lobpcg ger stft istft segment_reduce split_with_sizes
-        unsafe_chunk unsafe_split narrow_copy quasirandom linalg range symeig jit quantization sparse
-        FloatTensor DoubleTensor HalfTensor LongTensor IntTensor ShortTensor ByteTensor CharTensor
-        BoolTensor""",
-    ),
-    "nn": (
-        """Conv1d ConvTranspose2d RNN LSTM GRU MultiheadAttention TransformerEncoderLayer TransformerEncoder
-        BCELoss""",
-        """ParameterList ParameterDict Buffer Bilinear Conv3d ConvTranspose1d ConvTranspose3d BatchNorm3d
-        SyncBatchNorm GroupNorm RMSNorm InstanceNorm1d InstanceNorm2d InstanceNorm3d LocalResponseNorm
-        EmbeddingBag Dropout1d Dropout2d Dropout3d AlphaDropout Unflatten MaxPool1d MaxPool3d AvgPool1d
-        AvgPool3d AdaptiveAvgPool1d AdaptiveAvgPool3d AdaptiveMaxPool1d AdaptiveMaxPool2d AdaptiveMaxPool3d
-        MaxUnpool1d MaxUnpool2d MaxUnpool3d LPPool1d LPPool2d ReflectionPad1d ReflectionPad2d
-        ReflectionPad3d ReplicationPad1d ReplicationPad2d ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d
-        ConstantPad1d ConstantPad2d ConstantPad3d CircularPad1d CircularPad2d CircularPad3d ELU SELU CELU
-        GLU Mish Softplus Softsign Softmin Softshrink Hardtanh Hardswish Hardsigmoid Hardshrink Tanhshrink
-        LogSigmoid ReLU6 PReLU RReLU Threshold Softmax2d RNNCell LSTMCell GRUCell TransformerDecoderLayer
-        TransformerDecoder Transformer PixelShuffle PixelUnshuffle Upsample UpsamplingNearest2d
-        UpsamplingBilinear2d Unfold Fold CosineSimilarity PairwiseDistance SmoothL1Loss HuberLoss KLDivLoss
-        CTCLoss PoissonNLLLoss GaussianNLLLoss MarginRankingLoss HingeEmbeddingLoss CosineEmbeddingLoss
-        TripletMarginLoss TripletMarginWithDistanceLoss MultiMarginLoss MultiLabelMarginLoss
-        MultiLabelSoftMarginLoss SoftMarginLoss parallel attention""",
-        """UninitializedParameter LazyLinear LazyConv1d LazyConv2d LazyConv3d LazyConvTranspose1d
-        LazyConvTranspose2d LazyConvTranspose3d LazyBatchNorm1d LazyBatchNorm2d LazyBatchNorm3d
-        LazyInstanceNorm1d LazyInstanceNorm2d LazyInstanceNorm3d AdaptiveLogSoftmaxWithLoss
-        FractionalMaxPool2d FractionalMaxPool3d FeatureAlphaDropout ChannelShuffle CrossMapLRN2d RNNBase
-        DataParallel""",
-    ),
-    "nn.Module": (
-        "",
-        """register_full_backward_hook register_full_backward_pre_hook register_state_dict_post_hook
-        register_load_state_dict_pre_hook register_load_state_dict_post_hook share_memory to_empty compile""",
-        "register_backward_hook",
-    ),
-    "nn.functional": (
-        """conv1d conv_transpose2d pad binary_cross_entropy normalize cosine_similarity interpolate
-        scaled_dot_product_attention""",
-        """bilinear conv3d conv_transpose1d conv_transpose3d max_pool1d max_pool3d avg_pool1d avg_pool3d
-        adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d adaptive_avg_pool1d adaptive_avg_pool3d
-        max_unpool1d max_unpool2d max_unpool3d lp_pool1d lp_pool2d unfold fold elu selu celu glu mish
-        softplus softsign softmin softshrink hardtanh hardswish hardsigmoid hardshrink tanhshrink logsigmoid
-        relu6 prelu rrelu threshold gumbel_softmax rms_norm group_norm instance_norm local_response_norm
-        alpha_dropout dropout1d dropout2d dropout3d embedding_bag smooth_l1_loss huber_loss kl_div ctc_loss
-        poisson_nll_loss gaussian_nll_loss margin_ranking_loss hinge_embedding_loss cosine_embedding_loss
-        triplet_margin_loss triplet_margin_with_distance_loss multi_margin_loss multilabel_margin_loss
-        soft_margin_loss multilabel_soft_margin_loss pairwise_distance pixel_shuffle pixel_unshuffle
-        grid_sample affine_grid upsample multi_head_attention_forward relu_ leaky_relu_ elu_ selu_ celu_
-        hardtanh_ rrelu_ threshold_""",
-        """fractional_max_pool2d fractional_max_pool3d feature_alpha_dropout pdist channel_shuffle conv_tbc
-        lp_pool3d linear_cross_entropy""",
-    ),
-    "nn.init": ("", "trunc_normal_ orthogonal_ dirac_ sparse_", ""),
-    "nn.utils": (
-        "rnn",
-        """weight_norm remove_weight_norm spectral_norm remove_spectral_norm parametrize parametrizations
-        fuse_conv_bn_eval skip_init stateless""",
-        "prune fusion",
-    ),
-    "optim": (
-        "",
-        "RMSprop Adagrad Adadelta Adamax NAdam RAdam LBFGS swa_utils",
-        "ASGD Rprop SparseAdam Adafactor Muon",
-    ),
-    "optim.lr_scheduler": (
-        "ReduceLROnPlateau OneCycleLR",
-        """ConstantLR PolynomialLR SequentialLR ChainedScheduler CyclicLR CosineAnnealingWarmRestarts
-        MultiplicativeLR""",
-        "",
-    ),
-    "utils": (
-        "cpp_extension tensorboard",
-        "checkpoint benchmark collect_env",
-        "dlpack weak mobile_optimizer",
-    ),
-    "utils.data": ("", "WeightedRandomSampler distributed ChainDataset StackDataset", ""),
-    "Tensor": (
-        "",
-        """H mH real imag set_ resize_ as_subclass share_memory_ is_shared storage untyped_storage
-        record_stream pin_memory is_pinned unfold sum_to_size exponential_ geometric_ cauchy_ log_normal_
-        put_ eq_ ne_ lt_ le_ gt_ ge_""",
-        "names rename refine_names align_to is_set_to apply_ map_ to_sparse to_dense coalesce new",
-    ),
-}
+# Called with (path, name, message) for each name that is asked for and is not there.
+watchers: list[Callable[[str, str, str], None]] = []
+
 
 # What does the same today, for names where there is something short to say.
 _INSTEAD: dict[str, str] = {
@@ -172,7 +66,6 @@ _INSTEAD: dict[str, str] = {
     "range": "arange, which leaves out the end",
     "symeig": "numpy.linalg.eigh on x.numpy()",
     "linalg": "numpy.linalg on x.numpy() for values without gradient",
-    "jit": "the tensors and modules as they are; programs run eagerly",
     "FloatTensor": "tensor(data, dtype=float32)",
     "DoubleTensor": "tensor(data, dtype=float64)",
     "HalfTensor": "tensor(data, dtype=float16)",
@@ -197,26 +90,39 @@ _INSTEAD: dict[str, str] = {
     "nn.functional.relu_": "x.relu_()",
     "nn.functional.normalize": "x / x.norm(2, dim, keepdim=True).clamp(min=eps)",
     "nn.functional.pad": "cat with zeros",
-    "nn.ParameterList": "register_parameter in a loop",
-    "nn.ParameterDict": "register_parameter in a loop",
-    "nn.Buffer": "register_buffer",
-    "nn.Module.register_full_backward_hook": "Tensor.register_hook on the output",
     "nn.Module.register_backward_hook": "Tensor.register_hook on the output",
     "nn.Module.compile": "the module as it is; programs run eagerly",
     "compile": "the function or module as it is; programs run eagerly",
-    "nn.init.trunc_normal_": "normal_ followed by clamp_ under no_grad",
-    "optim.RMSprop": "optim.Adam",
-    "optim.Adagrad": "optim.Adam",
-    "optim.lr_scheduler.OneCycleLR": "LambdaLR with a function of the step",
-    "optim.lr_scheduler.ReduceLROnPlateau": "setting group['lr'] when the loss stalls",
-    "optim.lr_scheduler.ConstantLR": "LambdaLR",
-    "optim.lr_scheduler.PolynomialLR": "LambdaLR",
-    "optim.lr_scheduler.MultiplicativeLR": "LambdaLR",
     "utils.data.ChainDataset": "itertools.chain in the __iter__ of an IterableDataset",
     "utils.data.StackDataset": "utils.data.TensorDataset, for tensors",
     "utils.data.WeightedRandomSampler": "a Sampler over multinomial(weights, n, replacement=True).tolist()",
     "Tensor.new": "x.new_empty(size) or clew.tensor(data)",
+    "cuda.Stream": "the calls in the order in which they are written; the CPU runs them so",
+    "distributed": "one process; threads share the work",
+    "fft": "numpy.fft on x.numpy() for values without gradient",
+    "jit": "the tensors and modules as they are; programs run eagerly",
+    "nn.DataParallel": "the module as it is; threads share the work",
+    "optim.ASGD": "optim.swa_utils.AveragedModel with optim.SGD",
+    "optim.Adafactor": "optim.AdamW",
+    "optim.Muon": "optim.SGD with momentum",
+    "optim.SparseAdam": "optim.Adam",
+    "special": "the function of the same name in clew, where there is one",
+    "vmap": "the operations as they are, on tensors with one more dimension",
 }
+
+
+def tier_of(module_name: str, name: str) -> int | None:
+    """How common a known name of `clew.<module_name>` is, 1 to 3; None for other names."""
+    for tier, names in enumerate(TIERS.get(module_name, ()), start=1):
+        if name in names.split():
+            return tier
+    return None
+
+
+def instead_of(module_name: str, name: str) -> str | None:
+    """What does the same today, where there is something short to say."""
+    key = f"{module_name}.{name}" if module_name else name
+    return _INSTEAD.get(key) or (_INSTEAD.get(name) if module_name == "Tensor" else None)
 
 
 def missing(module_name: str, name: str, owner: str | None = None) -> AttributeError:
@@ -231,22 +137,19 @@ def missing(module_name: str, name: str, owner: str | None = None) -> AttributeE
     """
     module_name = module_name.removeprefix("clew").lstrip(".")
     path = f"clew.{module_name}" if module_name else "clew"
-    for tier, names in enumerate(_NAMES.get(module_name, ()), start=1):
-        if name in names.split():
-            key = f"{module_name}.{name}" if module_name else name
-            instead = _INSTEAD.get(key)
-            if instead is None and module_name == "Tensor":
-                instead = _INSTEAD.get(name)
-            hint = f"use {instead}" if instead else f"compose it from what dir({path}) lists"
-            error: AttributeError = NotYetError(
-                f"{path}: expected a name of this version, got {name!r} "
-                f"(known, tier {tier}, not there yet; {hint})"
-            )
-            break
+    tier = tier_of(module_name, name)
+    if tier is not None:
+        instead = instead_of(module_name, name)
+        hint = f"use {instead}" if instead else f"compose it from what dir({path}) lists"
+        error: AttributeError = NotYetError(
+            f"{path}: expected a name of this version, got {name!r} "
+            f"(known, tier {tier}, not there yet; {hint})"
+        )
+    elif owner is not None:
+        error = AttributeError(f"{owner!r} object has no attribute {name!r}")
     else:
-        if owner is not None:
-            error = AttributeError(f"{owner!r} object has no attribute {name!r}")
-        else:
-            error = AttributeError(f"module {path!r} has no attribute {name!r}")
+        error = AttributeError(f"module {path!r} has no attribute {name!r}")
     error.name = name
+    for watcher in watchers:
+        watcher(path, name, str(error))
     return error

@@ -230,3 +230,9 @@ class record_function:
                 return function(*args, **kwargs)
 
         return wrapped
+
+
+def __getattr__(name: str) -> Any:
+    from clew._missing import missing
+
+    raise missing("profiler", name)

@@ -357,3 +357,9 @@ class _Decoder:
             tensor.requires_grad_(True)
         self.made[key] = tensor
         return tensor
+
+
+def __getattr__(name: str) -> Any:
+    from clew._missing import missing
+
+    raise missing("serialization", name)

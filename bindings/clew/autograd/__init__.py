@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from clew import _C
-from clew.autograd import graph
+from clew.autograd import functional, graph
 from clew.autograd.function import Function, once_differentiable
 from clew.autograd.grad_mode import (
     detect_anomaly,
@@ -21,6 +22,7 @@ __all__ = [
     "Variable",
     "backward",
     "detect_anomaly",
+    "functional",
     "enable_grad",
     "grad",
     "gradcheck",
@@ -172,3 +174,9 @@ def gradgradcheck(
 ) -> bool:
     """As `gradcheck`, and then the same for the gradient itself: second derivatives."""
     return _check(True, func, inputs, eps, atol, rtol, raise_exception, seed)
+
+
+def __getattr__(name: str) -> Any:
+    from clew._missing import missing
+
+    raise missing("autograd", name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from clew import _C
 
 __all__ = ["Node", "NodeHookHandle", "TensorHookHandle"]
@@ -54,3 +56,9 @@ def _register_prehook(self, hook):
 
 Node.register_hook = _register_hook
 Node.register_prehook = _register_prehook
+
+
+def __getattr__(name: str) -> Any:
+    from clew._missing import missing
+
+    raise missing("autograd.graph", name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import clew
 from clew import _C, Tensor
 
-__all__ = ["Parameter"]
+__all__ = ["Buffer", "Parameter"]
 
 
 class Parameter(Tensor):
@@ -41,3 +41,38 @@ class Parameter(Tensor):
         result = type(self)(self.detach().clone(), self.requires_grad)
         memo[id(self)] = result
         return result
+
+
+class _BufferMeta(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, Tensor) and _is_buffer(instance)
+
+
+class Buffer(metaclass=_BufferMeta):
+    """Marks a tensor so that a `Module` registers it as a buffer when it is set as an attribute.
+
+    Args:
+        data: tensor of any shape; its memory is shared. None means an empty float tensor.
+        persistent: whether `state_dict` holds it.
+    Returns:
+        A tensor, of which `isinstance(tensor, clew.nn.Buffer)` is true.
+    Example:
+        >>> module = clew.nn.Module()
+        >>> module.mean = clew.nn.Buffer(clew.zeros(2))
+        >>> list(module.state_dict())
+        ['mean']
+    """
+
+    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Tensor:
+        if data is None:
+            data = clew.empty(0)
+        elif not isinstance(data, Tensor):
+            raise TypeError(f"Buffer: expected a Tensor, got {type(data).__name__} (argument 'data')")
+        result = data.detach().requires_grad_(data.requires_grad)
+        result.persistent = persistent
+        result._is_buffer = True
+        return result
+
+
+def _is_buffer(tensor: Tensor) -> bool:
+    return getattr(tensor, "_is_buffer", False) is True

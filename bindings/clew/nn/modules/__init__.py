@@ -1,5 +1,6 @@
 """The layers by kind, one file each."""
 
+from clew.nn.modules._parameters import ParameterDict, ParameterList
 from clew.nn.modules.activation import (
     GELU,
     LeakyReLU,
@@ -46,6 +47,8 @@ __all__ = [
     "ModuleDict",
     "ModuleList",
     "NLLLoss",
+    "ParameterDict",
+    "ParameterList",
     "ReLU",
     "Sequential",
     "SiLU",

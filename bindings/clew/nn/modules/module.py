@@ -2,86 +2,23 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import clew
 from clew import Tensor
-from clew.nn.parameter import Parameter
-from clew.utils.hooks import RemovableHandle
+from clew.nn.modules._hooks import HookMethods, _note_module
+from clew.nn.modules._state import StateMethods
+from clew.nn.parameter import Parameter, _is_buffer
 
 __all__ = ["Module"]
-
-
-class _Hooks(OrderedDict):
-    """Hooks by handle id. A dict subclass, because handles refer to it weakly."""
-
-
-class _ModuleNote(str):
-    """The note on an exception that names a module; remembers how far up the path has been built."""
-
-    module: Module
-    path: str
-    kind: str
-
-    def __reduce__(self) -> tuple:
-        return (str, (str(self),))
-
-
-def _relative_name(parent: Module, child: Module) -> str:
-    for name, module in parent.named_modules():
-        if module is child:
-            return name
-    return f"<{type(child).__name__}>"
-
-
-def _note_module(module: Module, error: BaseException) -> None:
-    """Extends the note of an exception that passes through `module`, from the innermost outwards."""
-    notes = getattr(error, "__notes__", None)
-    index = -1
-    path, kind = "", type(module).__name__
-    if notes is not None:
-        for i, old in enumerate(notes):
-            if type(old) is _ModuleNote:
-                index, kind = i, old.kind
-                first = "" if old.module is module else _relative_name(module, old.module)
-                path = ".".join(part for part in (first, old.path) if part)
-    note = _ModuleNote(f"in module {path} ({kind})" if path else f"in module ({kind})")
-    note.module, note.path, note.kind = module, path, kind
-    if index >= 0:
-        notes[index] = note
-    else:
-        error.add_note(note)
-
-
-class _IncompatibleKeys(tuple):
-    """What `load_state_dict` did not match: a pair (missing_keys, unexpected_keys)."""
-
-    __slots__ = ()
-
-    @property
-    def missing_keys(self) -> list[str]:
-        return self[0]
-
-    @property
-    def unexpected_keys(self) -> list[str]:
-        return self[1]
-
-    def __repr__(self) -> str:
-        if not self[0] and not self[1]:
-            return "<All keys matched successfully>"
-        return f"_IncompatibleKeys(missing_keys={self[0]!r}, unexpected_keys={self[1]!r})"
 
 
 def _indent(text: str) -> str:
     return text.replace("\n", "\n  ")
 
 
-_EXTRA_STATE = "_extra_state"
-
-
-class Module:
+class Module(HookMethods, StateMethods):
     """Base class of layers and models: owns parameters, buffers and child modules, and is called.
 
     Subclasses call `super().__init__()`, set parameters and modules as attributes, and define `forward`.
@@ -105,10 +42,6 @@ class Module:
     _parameters: dict[str, Parameter | None]
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
-    # Class-level defaults: a module without hooks pays one attribute read for them.
-    _forward_hooks: _Hooks | None = None
-    _forward_pre_hooks: _Hooks | None = None
-    _hooked: bool = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args or kwargs:
@@ -138,90 +71,6 @@ class Module:
             _note_module(self, error)
             raise
 
-    def _call_with_hooks(self, args: tuple, kwargs: dict[str, Any]) -> Any:
-        always = [h for h, _, call in (self._forward_hooks or {}).values() if call]
-        called: set[int] = set()
-        result = None
-        try:
-            for hook, with_kwargs in list((self._forward_pre_hooks or {}).values()):
-                if with_kwargs:
-                    changed = hook(self, args, kwargs)
-                    if changed is not None:
-                        if not isinstance(changed, tuple) or len(changed) != 2:
-                            raise RuntimeError(
-                                "forward pre-hook: expected None or a pair (args, kwargs), "
-                                f"got {type(changed).__name__} (registered with_kwargs=True)"
-                            )
-                        args, kwargs = changed
-                else:
-                    changed = hook(self, args)
-                    if changed is not None:
-                        args = changed if isinstance(changed, tuple) else (changed,)
-            result = self.forward(*args, **kwargs)
-            for hook, with_kwargs, _ in list((self._forward_hooks or {}).values()):
-                called.add(id(hook))
-                changed = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
-                if changed is not None:
-                    result = changed
-        except Exception:
-            if always:
-                for hook, with_kwargs, call in list((self._forward_hooks or {}).values()):
-                    if call and id(hook) not in called:
-                        # The first failure is the one to report.
-                        try:
-                            _ = hook(self, args, kwargs, result) if with_kwargs else hook(self, args, result)
-                        except Exception as second:
-                            import warnings
-
-                            warnings.warn(
-                                f"forward hook with always_call=True raised {second!r}", stacklevel=3
-                            )
-            raise
-        return result
-
-    def register_forward_pre_hook(
-        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
-        """Calls `hook(module, args)` before each `forward`; what it returns, if not None, replaces `args`.
-
-        Args:
-            hook: with `with_kwargs` it is called as `hook(module, args, kwargs)` and may return a pair.
-            prepend: run it before the hooks that are there.
-        Returns:
-            A handle whose `remove()` takes the hook off.
-        """
-        if self._forward_pre_hooks is None:
-            self.__dict__["_forward_pre_hooks"] = _Hooks()
-        hooks = self._forward_pre_hooks
-        handle = RemovableHandle(hooks)
-        hooks[handle.id] = (hook, with_kwargs)
-        if prepend:
-            hooks.move_to_end(handle.id, last=False)
-        self.__dict__["_hooked"] = True
-        return handle
-
-    def register_forward_hook(
-        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
-    ) -> RemovableHandle:
-        """Calls `hook(module, args, output)` after each `forward`; unless None, its result is the output.
-
-        Args:
-            hook: with `with_kwargs` it is called as `hook(module, args, kwargs, output)`.
-            prepend: run it before the hooks that are there.
-            always_call: run it also when `forward` raises (output None).
-        Returns:
-            A handle whose `remove()` takes the hook off.
-        """
-        if self._forward_hooks is None:
-            self.__dict__["_forward_hooks"] = _Hooks()
-        hooks = self._forward_hooks
-        handle = RemovableHandle(hooks)
-        hooks[handle.id] = (hook, with_kwargs, always_call)
-        if prepend:
-            hooks.move_to_end(handle.id, last=False)
-        self.__dict__["_hooked"] = True
-        return handle
-
     # -- attributes ------------------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
@@ -244,6 +93,10 @@ class Module:
             self._expect_initialized(name)
             self._forget(name)
             self.register_parameter(name, value)
+        elif isinstance(value, Tensor) and _is_buffer(value):
+            self._expect_initialized(name)
+            self._forget(name)
+            self.register_buffer(name, value, value.persistent)
         elif isinstance(value, Module):
             self._expect_initialized(name)
             if name not in state["_modules"]:
@@ -575,6 +428,15 @@ class Module:
 
         return self._apply(convert)
 
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Module:
+        """Moves all parameters and buffers without their values, for modules made on the meta device.
+
+        Args:
+            device: where the uninitialised tensors are made.
+            recurse: the modules below this one too.
+        """
+        return self._apply(lambda tensor: clew.empty_like(tensor, device=device), recurse)
+
     def cpu(self) -> Module:
         """Moves all parameters and buffers to the CPU."""
         return self.to(device="cpu")
@@ -606,124 +468,6 @@ class Module:
     def type(self, dst_type: Any) -> Module:
         """Casts all parameters and buffers to `dst_type`, integers too."""
         return self._apply(lambda tensor: tensor.to(dtype=dst_type))
-
-    # -- state -----------------------------------------------------------------------------------
-
-    def get_extra_state(self) -> Any:
-        """State beyond parameters and buffers for `state_dict`; override together with `set_extra_state`."""
-        raise NotImplementedError(f"get_extra_state: expected {type(self).__name__} to define it, got none")
-
-    def set_extra_state(self, state: Any) -> None:
-        """Takes what `get_extra_state` gave."""
-        raise NotImplementedError(f"set_extra_state: expected {type(self).__name__} to define it, got none")
-
-    def _has_extra_state(self) -> bool:
-        return type(self).get_extra_state is not Module.get_extra_state
-
-    def state_dict(
-        self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
-    ) -> dict[str, Any]:
-        """Returns parameters and persistent buffers by path; the tensors share memory with the module.
-
-        Args:
-            destination: a dict to fill; None makes a new one.
-            prefix: stands before each path.
-            keep_vars: give the parameters themselves, not detached tensors.
-        Example:
-            >>> list(clew.nn.Linear(2, 1).state_dict())
-            ['weight', 'bias']
-        """
-        if destination is None:
-            destination = OrderedDict()
-        for name, param in self._parameters.items():
-            if param is not None:
-                destination[prefix + name] = param if keep_vars else param.detach()
-        for name, buffer in self._buffers.items():
-            if buffer is not None and name not in self._non_persistent_buffers_set:
-                destination[prefix + name] = buffer if keep_vars else buffer.detach()
-        if self._has_extra_state():
-            destination[prefix + _EXTRA_STATE] = self.get_extra_state()
-        for name, module in self._modules.items():
-            if module is not None:
-                module.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
-        return destination
-
-    def _state_slots(self) -> dict[str, tuple[Module, str, str]]:
-        """Every key of `state_dict` with the module, table and name behind it."""
-        slots: dict[str, tuple[Module, str, str]] = {}
-        for path, module in self.named_modules(remove_duplicate=False):
-            prefix = f"{path}." if path else ""
-            for name, param in module._parameters.items():
-                if param is not None:
-                    slots[prefix + name] = (module, "_parameters", name)
-            for name, buffer in module._buffers.items():
-                if buffer is not None and name not in module._non_persistent_buffers_set:
-                    slots[prefix + name] = (module, "_buffers", name)
-            if module._has_extra_state():
-                slots[prefix + _EXTRA_STATE] = (module, "", _EXTRA_STATE)
-        return slots
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> _IncompatibleKeys:
-        """Copies parameters and buffers from `state_dict`, all or, when something does not fit, none.
-
-        Args:
-            state_dict: tensors by path, as `state_dict()` gives them.
-            strict: raise when a key is missing or unknown.
-            assign: take the given tensors themselves, with their dtype, instead of copying.
-        Returns:
-            A pair with names, (missing_keys, unexpected_keys).
-        Raises:
-            TypeError: `state_dict` is not a mapping.
-            RuntimeError: keys or shapes do not fit; the message lists all of them.
-        """
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"load_state_dict: expected a dict, got {type(state_dict).__name__}")
-        slots = self._state_slots()
-        missing = [key for key in slots if key not in state_dict]
-        unexpected = [key for key in state_dict if key not in slots]
-        problems = []
-        for key, (module, table, name) in slots.items():
-            if not table or key not in state_dict:
-                continue
-            value, own = state_dict[key], getattr(module, table)[name]
-            if not isinstance(value, Tensor):
-                problems.append(f"{key}: expected a Tensor, got {type(value).__name__}")
-            elif value.shape != own.shape:
-                problems.append(
-                    f"size mismatch for {key}: expected {list(own.shape)}, got {list(value.shape)}"
-                )
-        if strict and unexpected:
-            problems.insert(0, "Unexpected key(s): " + ", ".join(repr(key) for key in unexpected))
-        if strict and missing:
-            problems.insert(0, "Missing key(s): " + ", ".join(repr(key) for key in missing))
-        if problems:
-            lines = "\n    ".join(problems)
-            raise RuntimeError(
-                f"load_state_dict: expected the keys and shapes of {type(self).__name__}, "
-                f"got these differences:\n    {lines}"
-            )
-        with clew.no_grad():
-            for key, (module, table, name) in slots.items():
-                if key not in state_dict:
-                    continue
-                value = state_dict[key]
-                if not table:
-                    module.set_extra_state(value)
-                    continue
-                own = getattr(module, table)[name]
-                if not assign:
-                    own.copy_(value)
-                elif table == "_parameters":
-                    if not isinstance(value, Parameter):
-                        value = Parameter(value, requires_grad=own.requires_grad)
-                    else:
-                        value.requires_grad_(own.requires_grad)
-                    module._parameters[name] = value
-                else:
-                    module._buffers[name] = value
-        return _IncompatibleKeys((missing, unexpected))
 
     # -- printing --------------------------------------------------------------------------------
 

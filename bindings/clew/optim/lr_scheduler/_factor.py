@@ -1,82 +1,33 @@
-"""Learning-rate schedules: call `step()` after each epoch, or after each batch."""
+"""Schedules that multiply the rate by a factor of the epoch."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from clew.optim.lr_scheduler._base import (
+    LRScheduler,
+    _check_optimizer,
+    _per_group,
+    _restore_functions,
+    _saved_functions,
+)
 from clew.optim.optimizer import Optimizer
 
 __all__ = [
+    "ConstantLR",
     "CosineAnnealingLR",
     "ExponentialLR",
-    "LRScheduler",
     "LambdaLR",
     "LinearLR",
     "MultiStepLR",
+    "MultiplicativeLR",
+    "PolynomialLR",
     "StepLR",
 ]
-
-
-class LRScheduler:
-    """Base class: sets the learning rate of every parameter group by `get_lr()`.
-
-    Args:
-        optimizer: whose `param_groups` are changed.
-        last_epoch: number of the last step done; -1 starts anew, another value resumes and
-            needs "initial_lr" in the groups.
-    Raises:
-        TypeError: `optimizer` is no Optimizer.
-        KeyError: resumed without "initial_lr".
-    """
-
-    def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(self).__name__}: expected an Optimizer, got {type(optimizer).__name__}")
-        self.optimizer = optimizer
-        for i, group in enumerate(optimizer.param_groups):
-            if last_epoch == -1:
-                group["initial_lr"] = float(group["lr"])
-            elif "initial_lr" not in group:
-                raise KeyError(
-                    f"{type(self).__name__}: expected 'initial_lr' in parameter group {i} when resuming, "
-                    f"got last_epoch {last_epoch} without it"
-                )
-        self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
-        self.last_epoch = last_epoch
-        self._step_count = 0
-        self._last_lr: list[float] = []
-        self.step()
-
-    def get_lr(self) -> list[float]:
-        """Returns the new learning rate of each group; subclasses define it."""
-        raise NotImplementedError(f"get_lr: expected {type(self).__name__} to define it, got none")
-
-    def get_last_lr(self) -> list[float]:
-        """Returns the learning rates set last, one for each group."""
-        return self._last_lr
-
-    def step(self) -> None:
-        """Moves on by one and sets the learning rates."""
-        self._step_count += 1
-        self.last_epoch += 1
-        rates = self.get_lr()
-        for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
-            group["lr"] = lr
-        self._last_lr = list(rates)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Returns everything but the optimizer, and but functions, as plain data."""
-        return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes over what `state_dict` gave."""
-        self.__dict__.update(state_dict)
-
-    def _current(self) -> list[float]:
-        return [float(group["lr"]) for group in self.optimizer.param_groups]
 
 
 class LambdaLR(LRScheduler):
@@ -100,13 +51,8 @@ class LambdaLR(LRScheduler):
         lr_lambda: Callable[[int], float] | list[Callable[[int], float]],
         last_epoch: int = -1,
     ) -> None:
-        count = len(optimizer.param_groups)
-        functions = list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * count
-        if len(functions) != count:
-            raise ValueError(
-                f"LambdaLR: expected {count} functions, one for each group, got {len(functions)}"
-            )
-        self.lr_lambdas = functions
+        _check_optimizer(type(self).__name__, optimizer)
+        self.lr_lambdas = _per_group(type(self).__name__, "functions", optimizer, lr_lambda)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
@@ -116,9 +62,32 @@ class LambdaLR(LRScheduler):
         ]
 
     def state_dict(self) -> dict[str, Any]:
-        state = super().state_dict()
-        del state["lr_lambdas"]
-        return state
+        return {**super().state_dict(), "lr_lambdas": _saved_functions(self.lr_lambdas)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        state = dict(state_dict)
+        saved = state.pop("lr_lambdas", None)
+        super().load_state_dict(state)
+        if saved is not None:
+            _restore_functions(self.lr_lambdas, saved)
+
+
+class MultiplicativeLR(LambdaLR):
+    """Multiplies lr by f(epoch) at each epoch after the first.
+
+    Args:
+        optimizer: whose groups are changed.
+        lr_lambda: one function of the epoch, or one for each group.
+        last_epoch: see `LRScheduler`.
+    """
+
+    def get_lr(self) -> list[float]:
+        if self.last_epoch <= 0:
+            return self._current()
+        return [
+            lr * function(self.last_epoch)
+            for lr, function in zip(self._current(), self.lr_lambdas, strict=True)
+        ]
 
 
 class StepLR(LRScheduler):
@@ -142,6 +111,9 @@ class StepLR(LRScheduler):
         factor = self.gamma if self.last_epoch and self.last_epoch % self.step_size == 0 else 1.0
         return [lr * factor for lr in self._current()]
 
+    def _lr_at(self, epoch: float) -> list[float]:
+        return [lr * self.gamma ** (epoch // self.step_size) for lr in self.base_lrs]
+
 
 class MultiStepLR(LRScheduler):
     """Multiplies lr by `gamma` at each of the given epochs.
@@ -156,15 +128,17 @@ class MultiStepLR(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1, last_epoch: int = -1
     ) -> None:
-        self.milestones = sorted(milestones)
+        self.milestones = Counter(milestones)
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        here = bisect_right(self.milestones, self.last_epoch)
-        before = bisect_right(self.milestones, self.last_epoch - 1)
-        factor = self.gamma ** (here - before) if self.last_epoch else 1.0
+        factor = self.gamma ** self.milestones.get(self.last_epoch, 0)
         return [lr * factor for lr in self._current()]
+
+    def _lr_at(self, epoch: float) -> list[float]:
+        passed = bisect_right(sorted(self.milestones.elements()), epoch)
+        return [lr * self.gamma**passed for lr in self.base_lrs]
 
 
 class ExponentialLR(LRScheduler):
@@ -181,8 +155,44 @@ class ExponentialLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[float]:
-        factor = self.gamma if self.last_epoch else 1.0
+        factor = self.gamma if self.last_epoch > 0 else 1.0
         return [lr * factor for lr in self._current()]
+
+    def _lr_at(self, epoch: float) -> list[float]:
+        return [lr * self.gamma**epoch for lr in self.base_lrs]
+
+
+class ConstantLR(LRScheduler):
+    """Keeps lr at initial_lr * `factor` for the first epochs, then at initial_lr.
+
+    Args:
+        optimizer: whose groups are changed.
+        factor: in [0, 1].
+        total_iters: how many epochs.
+        last_epoch: see `LRScheduler`.
+    Raises:
+        ValueError: `factor` out of range.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5, last_epoch: int = -1
+    ) -> None:
+        if not 0.0 <= factor <= 1.0:
+            raise ValueError(f"ConstantLR: expected factor in [0, 1], got {factor}")
+        self.factor = factor
+        self.total_iters = total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        rates = self._current()
+        if self.last_epoch == 0:
+            return [lr * self.factor for lr in rates]
+        if self.last_epoch == self.total_iters:
+            return [lr * (1.0 / self.factor) for lr in rates]
+        return rates
+
+    def _lr_at(self, epoch: float) -> list[float]:
+        return [lr * (self.factor if epoch < self.total_iters else 1.0) for lr in self.base_lrs]
 
 
 class LinearLR(LRScheduler):
@@ -213,18 +223,50 @@ class LinearLR(LRScheduler):
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def _factor(self, epoch: int) -> float:
+    def _factor(self, epoch: float) -> float:
         done = min(epoch, self.total_iters) / self.total_iters if self.total_iters else 1.0
         return self.start_factor + (self.end_factor - self.start_factor) * done
 
     def get_lr(self) -> list[float]:
         if self.last_epoch == 0:
-            return [lr * self._factor(0) for lr in self._current()]
+            return [lr * self.start_factor for lr in self._current()]
         if self.last_epoch > self.total_iters:
             return self._current()
         # Relative to the rate now, so that schedules can be combined.
         ratio = self._factor(self.last_epoch) / self._factor(self.last_epoch - 1)
         return [lr * ratio for lr in self._current()]
+
+    def _lr_at(self, epoch: float) -> list[float]:
+        return [lr * self._factor(epoch) for lr in self.base_lrs]
+
+
+class PolynomialLR(LRScheduler):
+    """Lets lr fall to zero as (1 - epoch / total_iters)^power.
+
+    Args:
+        optimizer: whose groups are changed.
+        total_iters: when zero is reached.
+        power: of the polynomial.
+        last_epoch: see `LRScheduler`.
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1
+    ) -> None:
+        self.total_iters = total_iters
+        self.power = power
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        epoch, total = self.last_epoch, self.total_iters
+        if epoch == 0 or epoch > total:
+            return self._current()
+        ratio = ((1 - epoch / total) / (1 - (epoch - 1) / total)) ** self.power
+        return [lr * ratio for lr in self._current()]
+
+    def _lr_at(self, epoch: float) -> list[float]:
+        left = 1 - min(epoch, self.total_iters) / self.total_iters
+        return [lr * left**self.power for lr in self.base_lrs]
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -250,6 +292,8 @@ class CosineAnnealingLR(LRScheduler):
         epoch, period, low = self.last_epoch, self.T_max, self.eta_min
         if epoch == 0:
             return self._current()
+        if self._step_count == 1 and epoch > 0:
+            return self._lr_at(epoch)  # resumed
         if (epoch - 1 - period) % (2 * period) == 0:
             # At the bottom of the wave the ratio has no value; start the next rise from the formula.
             return [
@@ -260,8 +304,6 @@ class CosineAnnealingLR(LRScheduler):
         ratio = (1 + math.cos(math.pi * epoch / period)) / (1 + math.cos(math.pi * (epoch - 1) / period))
         return [low + (lr - low) * ratio for lr in self._current()]
 
-
-def __getattr__(name: str) -> Any:
-    from clew._missing import missing
-
-    raise missing("optim.lr_scheduler", name)
+    def _lr_at(self, epoch: float) -> list[float]:
+        wave = (1 + math.cos(math.pi * epoch / self.T_max)) / 2
+        return [self.eta_min + (lr - self.eta_min) * wave for lr in self.base_lrs]
