@@ -123,6 +123,7 @@ PYTHON_MAY_IMPORT = {
     "amp": {"amp", "autograd"},
     "nn": {"nn", "autograd", "amp", "utils.hooks"},
     "optim": {"optim", "autograd", "utils.hooks"},
+    "optim.swa_utils": {"optim", "nn"},  # averages of modules
     "utils": {"utils", "autograd"},
 }
 
@@ -155,7 +156,8 @@ def check_python() -> tuple[int, list[str]]:
         parts = path.relative_to(top).with_suffix("").parts
         if len(parts) < 3 or parts[1] not in PYTHON_MAY_IMPORT:
             continue
-        layer = parts[1]
+        single = ".".join(parts[1:3])
+        layer = single if single in PYTHON_MAY_IMPORT else parts[1]
         for number, module in sorted(set(imported_modules(ast.parse(path.read_text()), list(parts[:-1])))):
             pieces = module.split(".")
             if pieces[0] != "clew" or len(pieces) < 2 or pieces[1] not in packages:
