@@ -30,6 +30,7 @@ enum class ParamKind : uint8_t {
   Int,
   OptionalInt,
   Double,
+  OptionalDouble,
   Bool,
   IntList,
   OptionalIntList,
@@ -77,6 +78,7 @@ constexpr TypeName kTypes[] = {
     {"int64_t", ParamKind::Int, "int"},
     {"std::optional<int64_t>", ParamKind::OptionalInt, "int | None"},
     {"double", ParamKind::Double, "float"},
+    {"std::optional<double>", ParamKind::OptionalDouble, "float | None"},
     {"bool", ParamKind::Bool, "bool"},
     {"IntArrayRef", ParamKind::IntList, "int | Sequence[int]"},
     {"std::optional<IntArrayRef>", ParamKind::OptionalIntList, "int | Sequence[int] | None"},
@@ -771,7 +773,7 @@ void init_ops(PyObject* module) {
       std::vector<Param> params = parse_parameters(table[i]);
       CLEW_ASSERT(params.size() <= kMaxParams);
       overloads->push_back({&table[i], row.fn, row.inplace_fn, row.invoke, std::move(params),
-                            kind != OpKind::NN && kind != OpKind::Internal});
+                            std::strstr(table[i].info->doc, "(values, indices)") != nullptr});
     }
     const Object op(make_op(overloads, false));
     add_to(all, function, op.get());

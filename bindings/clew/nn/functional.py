@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clew import _C, Tensor
+from clew.nn._attention import multi_head_attention_forward
 
 _ops = _C.ops
 
@@ -28,6 +29,7 @@ sigmoid = _ops.sigmoid
 tanh = _ops.tanh
 embedding = _ops.embedding
 one_hot = _ops.one_hot
+scaled_dot_product_attention = _ops.scaled_dot_product_attention
 
 
 def _write_back(input: Tensor, op: Any, *args: Any) -> Tensor:
@@ -124,9 +126,11 @@ __all__ = [
     "max_pool2d",
     "max_pool2d_with_indices",
     "mse_loss",
+    "multi_head_attention_forward",
     "nll_loss",
     "one_hot",
     "relu",
+    "scaled_dot_product_attention",
     "sigmoid",
     "silu",
     "softmax",

@@ -1,6 +1,6 @@
 """Sample inputs of every registered op, one module per family of ops."""
 
-from . import conv, creation, index, linalg, loss, norm, pointwise, random, reduce, shape, sort
+from . import conv, creation, index, linalg, loss, norm, pointwise, random, reduce, rnn, shape, sort
 from .core import SAMPLES
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "pointwise",
     "random",
     "reduce",
+    "rnn",
     "shape",
     "sort",
 ]

@@ -11,6 +11,7 @@ from clew.nn.modules.activation import (
     Softmax,
     Tanh,
 )
+from clew.nn.modules.attention import MultiheadAttention
 from clew.nn.modules.batchnorm import BatchNorm1d, BatchNorm2d
 from clew.nn.modules.container import ModuleDict, ModuleList, Sequential
 from clew.nn.modules.conv import Conv2d
@@ -21,7 +22,15 @@ from clew.nn.modules.loss import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MS
 from clew.nn.modules.module import Module
 from clew.nn.modules.normalization import LayerNorm
 from clew.nn.modules.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
+from clew.nn.modules.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
 from clew.nn.modules.sparse import Embedding
+from clew.nn.modules.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 __all__ = [
     "GELU",
@@ -55,4 +64,18 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Tanh",
+    "MultiheadAttention",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "RNNBase",
+    "RNNCell",
+    "RNNCellBase",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 
 import clew
 from clew import _C, Tensor
+from clew.nn.utils import rnn
 
 __all__ = [
     "clip_grad_norm_",
@@ -14,6 +15,7 @@ __all__ = [
     "clip_grads_with_norm_",
     "get_total_norm",
     "parameters_to_vector",
+    "rnn",
     "vector_to_parameters",
 ]
 

@@ -1,0 +1,370 @@
+// Loops of recurrent layers and attention; built once per instruction set.
+#include "cpu/isa/vec.h"
+#include "cpu/sequence_loops.h"
+
+namespace clew::cpu::CLEW_ISA {
+namespace {
+
+// ---- products with packed panels ----
+//
+// A tile of kRows x 2 vectors of C stays in registers over the whole sum.
+
+#ifdef __AVX512F__
+constexpr int kRows = 12;
+#else
+constexpr int kRows = 6;
+#endif
+template <class T>
+constexpr int64_t kPanel = 2 * kVecLanes<T>;
+
+template <class T>
+void pack(void* panels_, const void* b_, int64_t k, int64_t n, int64_t row_b, int64_t col_b) {
+  constexpr int64_t W = kPanel<T>;
+  T* panels = static_cast<T*>(panels_);
+  const T* b = static_cast<const T*>(b_);
+  for (int64_t j = 0; j < n; j += W, panels += W * k) {
+    const int64_t width = smaller(W, n - j);
+    if (width < W) memset(panels, 0, static_cast<size_t>(W * k) * sizeof(T));
+    if (col_b == 1) {
+      for (int64_t p = 0; p < k; ++p) {
+        const T* from = b + p * row_b + j;
+        T* to = panels + p * W;
+        if (width == W) {
+          memcpy(to, from, W * sizeof(T));
+        } else {
+          for (int64_t c = 0; c < width; ++c) to[c] = from[c];
+        }
+      }
+    } else {
+      for (int64_t c = 0; c < width; ++c) {
+        const T* from = b + (j + c) * col_b;
+        for (int64_t p = 0; p < k; ++p) panels[p * W + c] = from[p * row_b];
+      }
+    }
+  }
+}
+
+template <class T>
+inline __attribute__((always_inline)) void store(T* out, const Vec<T>& v) {
+  memcpy(out, &v, sizeof(v));
+}
+
+template <class T, int R>
+void product_tile(T* c, const T* a, const T* panel, int64_t width, const PanelProduct& p) {
+  constexpr int64_t V = kVecLanes<T>;
+  Vec<T> low[R], high[R];
+#pragma GCC unroll 12
+  for (int i = 0; i < R; ++i) low[i] = high[i] = Vec<T>{};
+  for (int64_t q = 0; q < p.k; ++q, a += p.col_a, panel += 2 * V) {
+    const Vec<T> b0 = load(panel), b1 = load(panel + V);
+#pragma GCC unroll 12
+    for (int i = 0; i < R; ++i) {
+      const Vec<T> x = a[i * p.row_a] - Vec<T>{};
+      low[i] += x * b0;
+      high[i] += x * b1;
+    }
+  }
+  const Vec<T> alpha = static_cast<T>(p.alpha) - Vec<T>{};
+#pragma GCC unroll 12
+  for (int i = 0; i < R; ++i) {
+    T* to = c + i * p.ld_c;
+    low[i] *= alpha;
+    high[i] *= alpha;
+    if (width == 2 * V) {
+      store<T>(to, p.accumulate ? load(to) + low[i] : low[i]);
+      store<T>(to + V, p.accumulate ? load(to + V) + high[i] : high[i]);
+    } else {
+      T part[2 * V];
+      store<T>(part, low[i]);
+      store<T>(part + V, high[i]);
+      for (int64_t j = 0; j < width; ++j) to[j] = p.accumulate ? to[j] + part[j] : part[j];
+    }
+  }
+}
+
+template <class T, int R>
+void product_rows(int64_t rows, T* c, const T* a, const T* panel, int64_t width, const PanelProduct& p) {
+  if constexpr (R > 0) {
+    if (rows == R) {
+      product_tile<T, R>(c, a, panel, width, p);
+    } else {
+      product_rows<T, R - 1>(rows, c, a, panel, width, p);
+    }
+  }
+}
+
+template <class T>
+void product(void* c_, const void* a_, const void* panels_, const PanelProduct& p) {
+  constexpr int64_t W = kPanel<T>;
+  if (p.rows == 0) return;
+  // Tiles of nearly the same height: 20 rows are 10 and 10, not 12 and 8.
+  const int64_t tiles = (p.rows + kRows - 1) / kRows;
+  const T* panels = static_cast<const T*>(panels_);
+  for (int64_t j = 0; j < p.n; j += W, panels += p.panel_stride) {
+    for (int64_t t = 0; t < tiles; ++t) {
+      const int64_t first = t * p.rows / tiles, last = (t + 1) * p.rows / tiles;
+      product_rows<T, kRows>(last - first, static_cast<T*>(c_) + first * p.ld_c + j,
+                             static_cast<const T*>(a_) + first * p.row_a, panels, smaller(W, p.n - j), p);
+    }
+  }
+}
+
+// ---- recurrent cells ----
+
+template <class T>
+void lstm_forward(void* gates_, const void* c_prev_, void* c_, void* out_, int64_t rows, int64_t h) {
+  for (int64_t r = 0; r < rows; ++r) {
+    T* i = static_cast<T*>(gates_) + r * 4 * h;
+    T *f = i + h, *g = f + h, *o = g + h;
+    const T* c_prev = static_cast<const T*>(c_prev_) + r * h;
+    T* c = static_cast<T*>(c_) + r * h;
+    T* out = static_cast<T*>(out_) + r * h;
+    CLEW_IVDEP
+    for (int64_t j = 0; j < h; ++j) {
+      i[j] = math::sigmoid(i[j]);
+      f[j] = math::sigmoid(f[j]);
+      g[j] = math::tanh(g[j]);
+      o[j] = math::sigmoid(o[j]);
+      c[j] = f[j] * c_prev[j] + i[j] * g[j];
+      out[j] = o[j] * math::tanh(c[j]);
+    }
+  }
+}
+
+template <class T>
+void lstm_backward(void* dgates_, void* dc_, const void* dh_, const void* gates_, const void* c_prev_,
+                   const void* c_, int64_t rows, int64_t h) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* i = static_cast<const T*>(gates_) + r * 4 * h;
+    const T *f = i + h, *g = f + h, *o = g + h;
+    T* di = static_cast<T*>(dgates_) + r * 4 * h;
+    T *df = di + h, *dg = df + h, *d_o = dg + h;
+    const T* c_prev = static_cast<const T*>(c_prev_) + r * h;
+    const T* c = static_cast<const T*>(c_) + r * h;
+    const T* dh = static_cast<const T*>(dh_) + r * h;
+    T* dc = static_cast<T*>(dc_) + r * h;
+    CLEW_IVDEP
+    for (int64_t j = 0; j < h; ++j) {
+      const T t = math::tanh(c[j]);
+      const T d = dc[j] + dh[j] * o[j] * (T(1) - t * t);
+      di[j] = d * g[j] * i[j] * (T(1) - i[j]);
+      df[j] = d * c_prev[j] * f[j] * (T(1) - f[j]);
+      dg[j] = d * i[j] * (T(1) - g[j] * g[j]);
+      d_o[j] = dh[j] * t * o[j] * (T(1) - o[j]);
+      dc[j] = d * f[j];
+    }
+  }
+}
+
+template <class T>
+void lstm_output(void* out_, const void* gates_, const void* c_, int64_t rows, int64_t h) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* o = static_cast<const T*>(gates_) + r * 4 * h + 3 * h;
+    const T* c = static_cast<const T*>(c_) + r * h;
+    T* out = static_cast<T*>(out_) + r * h;
+    CLEW_IVDEP
+    for (int64_t j = 0; j < h; ++j) out[j] = o[j] * math::tanh(c[j]);
+  }
+}
+
+template <class T>
+void gru_forward(void* saved_, const void* gx_, const void* gh_, const void* bias_, const void* h_prev_,
+                 void* out_, int64_t rows, int64_t h) {
+  const T* bias = static_cast<const T*>(bias_);
+  for (int64_t row = 0; row < rows; ++row) {
+    T* r = static_cast<T*>(saved_) + row * 4 * h;
+    T *z = r + h, *n = z + h, *hn = n + h;
+    const T* x = static_cast<const T*>(gx_) + row * 3 * h;
+    const T* y = static_cast<const T*>(gh_) + row * 3 * h;
+    const T* h_prev = static_cast<const T*>(h_prev_) + row * h;
+    T* out = static_cast<T*>(out_) + row * h;
+    if (bias != nullptr) {
+      CLEW_IVDEP
+      for (int64_t j = 0; j < h; ++j) {
+        r[j] = y[j] + bias[j];
+        z[j] = y[h + j] + bias[h + j];
+        hn[j] = y[2 * h + j] + bias[2 * h + j];
+      }
+    } else {
+      CLEW_IVDEP
+      for (int64_t j = 0; j < h; ++j) {
+        r[j] = y[j];
+        z[j] = y[h + j];
+        hn[j] = y[2 * h + j];
+      }
+    }
+    CLEW_IVDEP
+    for (int64_t j = 0; j < h; ++j) {
+      r[j] = math::sigmoid(x[j] + r[j]);
+      z[j] = math::sigmoid(x[h + j] + z[j]);
+      n[j] = math::tanh(x[2 * h + j] + r[j] * hn[j]);
+      out[j] = (T(1) - z[j]) * n[j] + z[j] * h_prev[j];
+    }
+  }
+}
+
+template <class T>
+void gru_backward(void* dgx_, void* dgh_, void* dh_, const void* saved_, const void* h_prev_, int64_t rows,
+                  int64_t h) {
+  for (int64_t row = 0; row < rows; ++row) {
+    const T* r = static_cast<const T*>(saved_) + row * 4 * h;
+    const T *z = r + h, *n = z + h, *hn = n + h;
+    T* x = static_cast<T*>(dgx_) + row * 3 * h;
+    T* y = static_cast<T*>(dgh_) + row * 3 * h;
+    const T* h_prev = static_cast<const T*>(h_prev_) + row * h;
+    T* dh = static_cast<T*>(dh_) + row * h;
+    CLEW_IVDEP
+    for (int64_t j = 0; j < h; ++j) {
+      const T d = dh[j];
+      const T dz = d * (h_prev[j] - n[j]) * z[j] * (T(1) - z[j]);
+      const T dn = d * (T(1) - z[j]) * (T(1) - n[j] * n[j]);
+      const T dr = dn * hn[j] * r[j] * (T(1) - r[j]);
+      x[j] = dr;
+      x[h + j] = dz;
+      x[2 * h + j] = dn;
+      y[j] = dr;
+      y[h + j] = dz;
+      y[2 * h + j] = dn * r[j];
+      dh[j] = d * z[j];
+    }
+  }
+}
+
+template <class T>
+void activation(void* x_, int64_t n, bool relu) {
+  T* x = static_cast<T*>(x_);
+  if (relu) {
+    for (int64_t i = 0; i < n; ++i) x[i] = x[i] < T(0) ? T(0) : x[i];  // NaN passes
+  } else {
+    for (int64_t i = 0; i < n; ++i) x[i] = math::tanh(x[i]);
+  }
+}
+
+template <class T>
+void activation_backward(void* out_, const void* g_, const void* y_, int64_t n, bool relu) {
+  T* out = static_cast<T*>(out_);
+  const T* g = static_cast<const T*>(g_);
+  const T* y = static_cast<const T*>(y_);
+  if (relu) {
+    CLEW_IVDEP
+    for (int64_t i = 0; i < n; ++i) out[i] = y[i] > T(0) ? g[i] : T(0);
+  } else {
+    CLEW_IVDEP
+    for (int64_t i = 0; i < n; ++i) out[i] = g[i] * (T(1) - y[i] * y[i]);
+  }
+}
+
+// ---- attention ----
+
+template <class T>
+constexpr T kMinusInf = -static_cast<T>(__builtin_inf());
+
+template <class T>
+inline void scores(T* s, int64_t n, T scale, const MaskRow& mask) {
+  if (mask.data == nullptr) {
+    for (int64_t i = 0; i < n; ++i) s[i] *= scale;
+  } else if (mask.is_bool) {
+    const uint8_t* m = static_cast<const uint8_t*>(mask.data);
+    if (mask.stride == 1) {
+      for (int64_t i = 0; i < n; ++i) s[i] = m[i] != 0 ? s[i] * scale : kMinusInf<T>;
+    } else {
+      for (int64_t i = 0; i < n; ++i) s[i] = m[i * mask.stride] != 0 ? s[i] * scale : kMinusInf<T>;
+    }
+  } else {
+    const T* m = static_cast<const T*>(mask.data);
+    if (mask.stride == 1) {
+      for (int64_t i = 0; i < n; ++i) s[i] = s[i] * scale + m[i];
+    } else {
+      for (int64_t i = 0; i < n; ++i) s[i] = s[i] * scale + m[i * mask.stride];
+    }
+  }
+}
+
+/// In blocks, so that the sum is the same for every instruction set's vectors.
+template <class T>
+double sum_of(const T* x, int64_t n) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; i += kChunk)
+    sum += static_cast<double>(chunk_sum(x + i, smaller(kChunk, n - i)));
+  return sum;
+}
+
+template <class T>
+double attention_row(void* s_, int64_t n, double scale, const MaskRow& mask, double* maximum, double* sum) {
+  T* s = static_cast<T*>(s_);
+  scores(s, n, static_cast<T>(scale), mask);
+  const T before = static_cast<T>(*maximum);
+  const T m = chunk_extreme<1>(s, n, before);
+  // While nothing is kept, all is compared with 0: exp(-inf) is 0, -inf - -inf would be NaN.
+  const T base = m == kMinusInf<T> ? T(0) : m;
+  for (int64_t i = 0; i < n; ++i) s[i] = math::exp(s[i] - base);
+  const double factor = before == kMinusInf<T> ? 0 : static_cast<double>(math::exp(before - base));
+  *sum = *sum * factor + sum_of(s, n);
+  *maximum = static_cast<double>(m);
+  return factor;
+}
+
+template <class T>
+void attention_backward_row(void* s_, void* d_, int64_t n, double scale, const MaskRow& mask,
+                            double logsumexp, double delta_, const void* keep_) {
+  T* s = static_cast<T*>(s_);
+  T* d = static_cast<T*>(d_);
+  const T* keep = static_cast<const T*>(keep_);
+  const T lse = static_cast<T>(logsumexp), delta = static_cast<T>(delta_);
+  scores(s, n, static_cast<T>(scale), mask);
+  CLEW_IVDEP
+  for (int64_t i = 0; i < n; ++i) s[i] = math::exp(s[i] - lse);
+  if (keep == nullptr) {
+    CLEW_IVDEP
+    for (int64_t i = 0; i < n; ++i) d[i] = s[i] * (d[i] - delta);
+  } else {
+    CLEW_IVDEP
+    for (int64_t i = 0; i < n; ++i) {
+      d[i] = s[i] * (d[i] * keep[i] - delta);
+      s[i] *= keep[i];
+    }
+  }
+}
+
+template <class T>
+void scale(void* x_, int64_t n, double factor) {
+  T* x = static_cast<T*>(x_);
+  const T f = static_cast<T>(factor);
+  for (int64_t i = 0; i < n; ++i) x[i] *= f;
+}
+
+template <class T>
+void multiply(void* x_, const void* y_, int64_t n) {
+  T* x = static_cast<T*>(x_);
+  const T* y = static_cast<const T*>(y_);
+  CLEW_IVDEP
+  for (int64_t i = 0; i < n; ++i) x[i] *= y[i];
+}
+
+template <class T>
+double dot(const void* a_, const void* b_, int64_t n) {
+  const T *a = static_cast<const T*>(a_), *b = static_cast<const T*>(b_);
+  double sum = 0;
+  for (int64_t i = 0; i < n; i += kChunk)
+    sum += static_cast<double>(chunk_dot(a + i, b + i, smaller(kChunk, n - i)));
+  return sum;
+}
+
+}  // namespace
+
+#define CLEW_SEQUENCE_LOOPS(T)                                                                         \
+  {                                                                                                    \
+    .panel_width = kPanel<T>, .pack = pack<T>, .product = product<T>, .lstm_forward = lstm_forward<T>, \
+    .lstm_backward = lstm_backward<T>, .lstm_output = lstm_output<T>, .gru_forward = gru_forward<T>,   \
+    .gru_backward = gru_backward<T>, .activation = activation<T>,                                      \
+    .activation_backward = activation_backward<T>, .attention_row = attention_row<T>,                  \
+    .attention_backward_row = attention_backward_row<T>, .scale = scale<T>, .multiply = multiply<T>,   \
+    .dot = dot<T>,                                                                                     \
+  }
+// Constant data: picked at run time.
+extern const SequenceLoops float_sequence_loops, double_sequence_loops;
+constinit const SequenceLoops float_sequence_loops = CLEW_SEQUENCE_LOOPS(float);
+constinit const SequenceLoops double_sequence_loops = CLEW_SEQUENCE_LOOPS(double);
+#undef CLEW_SEQUENCE_LOOPS
+
+}  // namespace clew::cpu::CLEW_ISA
