@@ -54,6 +54,7 @@ _LAZY = (
     "amp",
     "backends",
     "cuda",
+    "npy",
     "profiler",
     "random",
     "safetensors",

@@ -193,12 +193,20 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text}, which JSON does not have")
+
+
 def parse_json(text: bytes | str, where: str, offset: int, what: str) -> Any:
     """Parses JSON from a file; every fault becomes a FileFormatError."""
     import json
 
     try:
-        return json.loads(text if isinstance(text, str) else text.decode(), object_pairs_hook=_unique)
+        return json.loads(
+            text if isinstance(text, str) else text.decode(),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+        )
     except (ValueError, RecursionError) as error:
         raise bad(where, offset, f"JSON as {what}", f"{type(error).__name__}: {str(error)[:120]}") from None
 
@@ -217,6 +225,11 @@ def read_header(file: Any, where: str, size: int, exact: bool = True) -> Header:
         exact: whether the content must end where the file ends.
     """
     head = file.read(8)
+    if not isinstance(head, (bytes, bytearray, memoryview)):
+        raise TypeError(
+            f"load: expected a file opened in binary mode, got one that reads {type(head).__name__}"
+        )
+    head = bytes(head)
     if head[:4] == b"PK\x03\x04" or head[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
         raise bad(
             where,
@@ -315,8 +328,6 @@ def map_tensors(path: str, header: Header) -> dict[str, Tensor]:
     """Tensors on the file's own pages: read when touched; writes stay private and are not kept."""
     import mmap
 
-    import numpy
-
     result: dict[str, Tensor] = {}
     if header.size == 0:
         return {
@@ -329,12 +340,9 @@ def map_tensors(path: str, header: Header) -> dict[str, Tensor]:
         begin = header.data_start + entry.begin
         if entry.begin == entry.end:
             result[name] = clew.empty(entry.shape, dtype=dtype_of(entry.code))
-        elif entry.code in ("BF16", "BOOL") or begin % _ITEM_SIZES[entry.code]:
-            # NumPy has no bfloat16, bools are checked, and unaligned data need a copy.
+        elif entry.code == "BOOL" or begin % _ITEM_SIZES[entry.code]:
+            # Bools are checked, and unaligned data need a copy.
             result[name] = tensor_of(pages, begin, header, entry)
         else:
-            array = numpy.frombuffer(
-                pages, dtype=_DTYPE_NAMES[entry.code], count=math.prod(entry.shape), offset=begin
-            )
-            result[name] = clew.from_numpy(array.reshape(entry.shape))
+            result[name] = _C._tensor_on_buffer(pages, begin, dtype_of(entry.code), entry.shape)
     return result

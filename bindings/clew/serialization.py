@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import clew
@@ -70,7 +71,8 @@ def load(f: Any, map_location: Any = None, weights_only: bool = True, mmap: bool
 
     Args:
         f: a path, or an object with `read`.
-        map_location: a device for all tensors; None leaves them on the CPU.
+        map_location: a device for all tensors, a dict from "cpu" to one, or a function of (tensor, "cpu")
+            that returns the tensor to use, or None to leave it; None leaves them on the CPU.
         weights_only: True; nothing else is offered.
         mmap: map the file's pages instead of reading them (paths only), without a look at their checksum.
     Returns:
@@ -81,8 +83,7 @@ def load(f: Any, map_location: Any = None, weights_only: bool = True, mmap: bool
     """
     if not weights_only:
         raise ValueError("load: expected weights_only=True, got False (files hold data, never code)")
-    if map_location is not None and not isinstance(map_location, (str, clew.device)):
-        raise TypeError(f"load: expected a device as map_location, got {type(map_location).__name__}")
+    place = _placement(map_location)
     if hasattr(f, "read"):
         if mmap:
             raise ValueError("load: expected a path with mmap=True, got a file object")
@@ -106,8 +107,8 @@ def load(f: Any, map_location: Any = None, weights_only: bool = True, mmap: bool
             tensors = (
                 _files.map_tensors(path, header) if mmap else _files.read_tensors(file, header, checksum)
             )
-    if map_location is not None and clew.device(map_location).type != "cpu":
-        tensors = {name: tensor.to(device=map_location) for name, tensor in tensors.items()}
+    if place is not None:
+        tensors = {name: place(tensor) for name, tensor in tensors.items()}
     if tree is None:
         return tensors
     try:
@@ -116,6 +117,35 @@ def load(f: Any, map_location: Any = None, weights_only: bool = True, mmap: bool
         raise _files.bad(
             header.where, 8, "a tree that is not too deep", "deeper than Python's stack"
         ) from None
+
+
+def _placement(map_location: Any) -> Callable[[Tensor], Tensor] | None:
+    """What `map_location` does to a tensor; None when it does nothing."""
+    if isinstance(map_location, dict):
+        map_location = next((to for at, to in map_location.items() if str(at) == "cpu"), None)
+    if map_location is None:
+        return None
+    if isinstance(map_location, (str, clew.device)):
+        device = clew.device(map_location)
+        return None if device.type == "cpu" else lambda tensor: tensor.to(device=device)
+    if not callable(map_location):
+        raise TypeError(
+            "load: expected a device, a dict or a function as map_location, "
+            f"got {type(map_location).__name__}"
+        )
+
+    def moved(tensor: Tensor) -> Tensor:
+        result = map_location(tensor, "cpu")
+        if result is None:
+            return tensor
+        if not isinstance(result, Tensor) or result.shape != tensor.shape or result.dtype != tensor.dtype:
+            raise TypeError(
+                "load: expected map_location to return the tensor, on a device of its choice, or None, "
+                f"got {type(result).__name__}"
+            )
+        return result
+
+    return moved
 
 
 def _tree_checksum(text: str, entries: dict[str, Any]) -> int:
@@ -297,12 +327,18 @@ class _Decoder:
     def _tagged(self, tag: Any, body: Any) -> Any:
         if tag in ("dict", "odict"):
             result: dict[Any, Any] = {} if tag == "dict" else OrderedDict()
+            if not isinstance(body, list):
+                raise TypeError("list")
             for key, item in body:
                 result[self._value(key)] = self._value(item)
+            if len(result) != len(body):
+                raise ValueError("a key that appears twice")
             return result
         if tag in ("tuple", "size", "set", "frozenset"):
             if not isinstance(body, list):
                 raise TypeError("list")
+            if tag == "size" and not all(map(_files._is_count, body)):
+                raise TypeError("sizes")
             make = {"tuple": tuple, "size": clew.Size, "set": set, "frozenset": frozenset}[tag]
             return make([self._value(item) for item in body])
         if tag == "int":

@@ -63,11 +63,12 @@ void init_random(py::module_& m) {
 }
 
 // The data of a contiguous CPU tensor as bytes that share memory; the caller keeps the tensor alive.
-py::object tensor_bytes(const py::object& tensor) {
+py::object tensor_bytes(const py::object& tensor, bool writable) {
   const Tensor& t = as_tensor(tensor.ptr());
   CLEW_CHECK(t.is_contiguous() && t.is_cpu(), ValueError,
              "_tensor_bytes: expected a contiguous tensor on the CPU, got strides ", t.strides());
-  py::object view = py::memoryview::from_memory(t.raw_data(), static_cast<py::ssize_t>(t.nbytes()), true);
+  py::object view =
+      py::memoryview::from_memory(t.raw_data(), static_cast<py::ssize_t>(t.nbytes()), !writable);
   return view;
 }
 
@@ -89,6 +90,33 @@ Tensor tensor_from_bytes(const py::buffer& buffer, size_t offset, DType dtype,
   if (need != 0)
     std::memcpy(t.raw_data(), static_cast<const char*>(info.ptr) + offset, static_cast<size_t>(need));
   return t;
+}
+
+// A tensor on the memory of a writable buffer, which lives as long as the tensor's storage.
+Tensor tensor_on_buffer(const py::object& source, size_t offset, DType dtype,
+                        const std::vector<int64_t>& shape) {
+  const Object view(check(PyMemoryView_FromObject(source.ptr())));
+  const Py_buffer& buffer = *PyMemoryView_GET_BUFFER(view.get());
+  const Shape sizes(shape.begin(), shape.end());
+  int64_t n = 1;
+  for (int64_t s : shape)
+    CLEW_CHECK(s >= 0 && !__builtin_mul_overflow(n, s, &n), ValueError,
+               "_tensor_on_buffer: expected sizes >= 0, got ", sizes);
+  const size_t have = static_cast<size_t>(buffer.len);
+  int64_t need = 0;
+  CLEW_CHECK(!__builtin_mul_overflow(n, static_cast<int64_t>(item_size(dtype)), &need) && offset <= have &&
+                 static_cast<size_t>(need) <= have - offset,
+             ValueError, "_tensor_on_buffer: expected ", n, " elements of ", dtype, " at offset ", offset,
+             ", got a buffer of ", have, " bytes");
+  CLEW_CHECK(buffer.readonly == 0 && PyBuffer_IsContiguous(&buffer, 'C') != 0, ValueError,
+             "_tensor_on_buffer: expected a writable contiguous buffer");
+  char* const data = static_cast<char*>(buffer.buf) + offset;
+  CLEW_CHECK(reinterpret_cast<uintptr_t>(data) % item_size(dtype) == 0, ValueError,
+             "_tensor_on_buffer: expected an address that is a multiple of ", item_size(dtype));
+  Shape strides(sizes.size(), 1);
+  for (size_t i = sizes.size(); i-- > 1;) strides[i - 1] = strides[i] * std::max<int64_t>(sizes[i], 1);
+  auto keep = std::make_shared<SharedObject>(view.get());
+  return from_blob(data, sizes, strides, TensorOptions(dtype), [keep] {});
 }
 
 std::optional<DType> optional_dtype(const py::object& o, const char* op) {
@@ -160,8 +188,9 @@ void init_data(py::module_& m) {
     check(PyDict_SetItemString(TensorType.tp_dict, name.c_str(), value.ptr()));
     PyType_Modified(&TensorType);
   });
-  m.def("_tensor_bytes", &tensor_bytes);
+  m.def("_tensor_bytes", &tensor_bytes, py::arg("tensor"), py::arg("writable") = false);
   m.def("_tensor_from_bytes", &tensor_from_bytes);
+  m.def("_tensor_on_buffer", &tensor_on_buffer);
   m.def("op_table", [] { return py::reinterpret_steal<py::object>(op_table_for_python()); });
 }
 

@@ -1,5 +1,7 @@
 #include "clew/core/generator.h"
 
+#include <pthread.h>
+
 namespace clew {
 
 Generator::Generator(uint64_t seed) : shared_(std::make_shared<Shared>()) { shared_->state = {seed, 0}; }
@@ -26,7 +28,13 @@ Generator::State Generator::advance(uint64_t blocks) {
 }
 
 Generator& default_generator() {
-  static Generator* g = new Generator;
+  static Generator* g = [] {
+    static Generator* made = new Generator;
+    // A forked child must not find the lock held by a thread that it does not have.
+    pthread_atfork([] { made->shared_->mutex.lock(); }, [] { made->shared_->mutex.unlock(); },
+                   [] { made->shared_->mutex.unlock(); });
+    return made;
+  }();
   return *g;
 }
 

@@ -1,5 +1,6 @@
 #include "clew/core/memory.h"
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -37,7 +38,25 @@ struct Global {
   int64_t large_allocations = 0;
 };
 Global& global() {
-  static Global* g = new Global;  // never destroyed: tensors may die after main
+  // Never destroyed: tensors may die after main.
+  static Global* g = [] {
+    static Global* made = new Global;
+    // A child that is forked while another thread holds a lock would wait for that thread for ever.
+    pthread_atfork(
+        [] {
+          made->small_mutex.lock();
+          made->large_mutex.lock();
+        },
+        [] {
+          made->large_mutex.unlock();
+          made->small_mutex.unlock();
+        },
+        [] {
+          made->large_mutex.unlock();
+          made->small_mutex.unlock();
+        });
+    return made;
+  }();
   return *g;
 }
 

@@ -9,6 +9,9 @@ import clew
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--device", default="cpu", help="device that the op suite runs on (default: cpu)")
+    parser.addoption("--hostile", type=int, default=600, help="damaged files to try (default: 600)")
+    parser.addoption("--fuzz", type=int, default=3000, help="random calls to try (default: 3000)")
+    parser.addoption("--fuzz-seed", type=int, default=0, help="where the random calls begin (default: 0)")
 
 
 @pytest.fixture

@@ -199,7 +199,6 @@ def test_iterable_dataset():
         ({"batch_sampler": [[1]], "batch_size": 3}, ValueError, "batch_sampler alone"),
         ({"batch_size": None, "drop_last": True}, ValueError, "drop_last=False without batching"),
         ({"num_workers": -1}, ValueError, "num_workers as an int >= 0, got -1"),
-        ({"num_workers": 2}, NotImplementedError, "expected num_workers=0, got 2"),
         ({"prefetch_factor": 2}, ValueError, "prefetch_factor=None with num_workers=0, got 2"),
         ({"persistent_workers": True}, ValueError, "persistent_workers"),
         ({"multiprocessing_context": "fork"}, ValueError, "multiprocessing_context"),

@@ -197,7 +197,7 @@ def test_refused_objects():
     with pytest.raises(ValueError, match="weights_only=True, got False"):
         again(1, weights_only=False)
     with pytest.raises(TypeError, match="map_location"):
-        again(1, map_location=print)
+        again(1, map_location=3)
 
 
 def test_streams():

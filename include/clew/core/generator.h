@@ -28,6 +28,7 @@ class CLEW_API Generator {
   bool same_as(const Generator& o) const { return shared_ == o.shared_; }
 
  private:
+  friend CLEW_API Generator& default_generator();
   struct Shared {
     std::mutex mutex;
     State state;

@@ -11,7 +11,16 @@ from typing import Any, Generic, TypeVar
 import clew
 from clew import Tensor
 
-__all__ = ["ConcatDataset", "Dataset", "IterableDataset", "Subset", "TensorDataset", "random_split"]
+__all__ = [
+    "ChainDataset",
+    "ConcatDataset",
+    "Dataset",
+    "IterableDataset",
+    "StackDataset",
+    "Subset",
+    "TensorDataset",
+    "random_split",
+]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -36,6 +45,88 @@ class IterableDataset(Dataset[T_co]):
         raise NotImplementedError(
             f"IterableDataset: expected {type(self).__name__} to define __iter__, got none"
         )
+
+    def __add__(self, other: Dataset[T_co]) -> ChainDataset:
+        return ChainDataset([self, other])
+
+
+class ChainDataset(IterableDataset):
+    """Streams one after the other.
+
+    Args:
+        datasets: IterableDatasets; an iterable of them is read as the streams are needed.
+    Raises:
+        TypeError: on the way, one of them is no IterableDataset.
+    """
+
+    def __init__(self, datasets: Iterable[Dataset]) -> None:
+        self.datasets = datasets
+
+    def _checked(self) -> Iterator[Any]:
+        for dataset in self.datasets:
+            if not isinstance(dataset, IterableDataset):
+                raise TypeError(f"ChainDataset: expected IterableDatasets, got {type(dataset).__name__}")
+            yield dataset
+
+    def __iter__(self) -> Iterator[Any]:
+        for dataset in self._checked():
+            yield from dataset
+
+    def __len__(self) -> int:
+        return sum(len(dataset) for dataset in self._checked())
+
+
+class StackDataset(Dataset):
+    """Datasets side by side: sample i is a tuple, or a dict, of their samples i.
+
+    Args:
+        args: datasets, for tuples.
+        kwargs: named datasets, for dicts; excludes `args`.
+    Raises:
+        ValueError: none or both kinds given, or lengths that differ.
+    Example:
+        >>> stacked = clew.utils.data.StackDataset(image=range(3), label="abc")
+        >>> stacked[1]
+        {'image': 1, 'label': 'b'}
+    """
+
+    datasets: tuple[Any, ...] | dict[str, Any]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if bool(args) == bool(kwargs):
+            raise ValueError(
+                "StackDataset: expected datasets by position or by name, "
+                f"got {len(args)} by position and {len(kwargs)} by name"
+            )
+        lengths = [len(dataset) for dataset in args or kwargs.values()]
+        if any(length != lengths[0] for length in lengths):
+            raise ValueError(f"StackDataset: expected datasets of one length, got {lengths}")
+        self._length = lengths[0]
+        self.datasets = args or kwargs
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: dataset[index] for name, dataset in self.datasets.items()}
+        return tuple(dataset[index] for dataset in self.datasets)
+
+    def __getitems__(self, indices: list) -> list:
+        named = isinstance(self.datasets, dict)
+        datasets = list(self.datasets.values()) if named else list(self.datasets)
+        columns = []
+        for dataset in datasets:
+            fetch = getattr(dataset, "__getitems__", None)
+            column = fetch(indices) if callable(fetch) else [dataset[i] for i in indices]
+            if len(column) != len(indices):
+                raise ValueError(
+                    f"StackDataset: expected {len(indices)} samples, got {len(column)} "
+                    f"of {type(dataset).__name__}"
+                )
+            columns.append(column)
+        rows = zip(*columns, strict=True)
+        return [dict(zip(self.datasets, row, strict=True)) for row in rows] if named else list(rows)
+
+    def __len__(self) -> int:
+        return self._length
 
 
 class TensorDataset(Dataset[tuple[Tensor, ...]]):

@@ -8,7 +8,14 @@ from typing import Any, Generic, TypeVar
 import clew
 from clew import Tensor
 
-__all__ = ["BatchSampler", "RandomSampler", "Sampler", "SequentialSampler", "SubsetRandomSampler"]
+__all__ = [
+    "BatchSampler",
+    "RandomSampler",
+    "Sampler",
+    "SequentialSampler",
+    "SubsetRandomSampler",
+    "WeightedRandomSampler",
+]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -107,6 +114,50 @@ class SubsetRandomSampler(Sampler[int]):
 
     def __len__(self) -> int:
         return len(self.indices)
+
+
+class WeightedRandomSampler(Sampler[int]):
+    """Indices drawn with given probabilities.
+
+    Args:
+        weights: how likely each index is; need not sum to 1.
+        num_samples: indices per epoch.
+        replacement: draw each index anew.
+        generator: where the random numbers come from; None means the default one.
+    Raises:
+        ValueError: `num_samples` is not a positive int, `replacement` no bool, or the weights no sequence.
+    Example:
+        >>> list(clew.utils.data.WeightedRandomSampler([0.0, 1.0], 3))
+        [1, 1, 1]
+    """
+
+    def __init__(
+        self, weights: Sequence[float], num_samples: int, replacement: bool = True, generator: Any = None
+    ) -> None:
+        if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
+            raise ValueError(
+                f"WeightedRandomSampler: expected num_samples as a positive int, got {num_samples!r}"
+            )
+        if not isinstance(replacement, bool):
+            raise ValueError(f"WeightedRandomSampler: expected replacement as a bool, got {replacement!r}")
+        self.weights = clew.as_tensor(weights, dtype=clew.float64)
+        if self.weights.ndim != 1:
+            raise ValueError(
+                "WeightedRandomSampler: expected weights of one dimension, "
+                f"got shape {tuple(self.weights.shape)}"
+            )
+        self.num_samples = num_samples
+        self.replacement = replacement
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[int]:
+        drawn = clew.multinomial(
+            self.weights, self.num_samples, replacement=self.replacement, generator=self.generator
+        )
+        return iter(drawn.tolist())
+
+    def __len__(self) -> int:
+        return self.num_samples
 
 
 class BatchSampler(Sampler[list[int]]):
