@@ -310,16 +310,7 @@ int set_data(PyObject* self, PyObject* value, void*) {
   return guarded(
       [&]() -> int {
         CLEW_CHECK(value != nullptr && is_tensor(value), TypeError, "data: expected a tensor");
-        const Tensor& t = as_tensor(self);
-        const Tensor& v = as_tensor(value);
-        CLEW_CHECK(!t.is_view(), ValueError, "data: expected a tensor that is no view of another");
-        TensorBody* b = t.body();
-        v.storage()->retain();
-        b->storage->release();
-        b->storage = v.storage();
-        b->dtype = v.dtype();
-        b->device = v.device();
-        b->set_geometry(v.sizes(), v.strides(), v.storage_offset());
+        as_tensor(self).set_data(as_tensor(value));
         return 0;
       },
       -1);

@@ -128,6 +128,17 @@ Scalar Tensor::item() const {
   });
 }
 
+void Tensor::set_data(const Tensor& value) const {
+  CLEW_CHECK(!is_view(), ValueError, "data: expected a tensor that is no view of another");
+  TensorBody* b = body();
+  value.storage()->retain();
+  b->storage->release();
+  b->storage = value.storage();
+  b->dtype = value.dtype();
+  b->device = value.device();
+  b->set_geometry(value.sizes(), value.strides(), value.storage_offset());
+}
+
 Tensor Tensor::detach() const {
   TensorBody* b = TensorBody::make();
   b->dtype = dtype();

@@ -20,9 +20,14 @@ class CLEW_API Error : public std::exception {
   const char* what() const noexcept override { return message_.c_str(); }
   /// Adds a line of context (for example, the user's forward line) to the message.
   void add_context(const std::string& line) { message_ += "\n" + line; }
+  /// Called by each module that the error leaves, from the innermost outwards: the message ends with the
+  /// path from the outermost module, and the class of the innermost.
+  void add_module(const std::string& name, const std::string& kind);
 
  private:
   std::string message_;
+  std::string module_path_, module_kind_;
+  size_t module_note_ = std::string::npos;  // where in the message the note begins
 };
 
 #define CLEW_ERROR_CLASS(name)         \

@@ -23,6 +23,9 @@
 namespace clew {
 
 class Tensor;
+namespace indexing {
+class TensorIndex;
+}
 using TensorList = std::vector<Tensor>;
 using TensorListRef = std::span<const Tensor>;
 using Tensor2 = std::tuple<Tensor, Tensor>;
@@ -214,12 +217,21 @@ class CLEW_API Tensor {
   Tensor grad() const { return Tensor::share(body_->grad); }
   void set_grad(const Tensor& g) const;
   void backward(const Tensor& gradient = {}, bool retain_graph = false, bool create_graph = false) const;
+  /// Makes this tensor show the storage, shape and dtype of `value`; history and gradient stay. Raises
+  /// ValueError on a view.
+  void set_data(const Tensor& value) const;
   /// The same data without history; not a differentiable view.
   Tensor detach() const;
   /// Converts dtype and device; the same tensor when nothing changes (and `copy` is false).
   Tensor to(std::optional<DType> dtype, std::optional<Device> device = std::nullopt, bool copy = false) const;
   /// The version counter moves on: every in-place write does this.
   void bump_version() const { body_->storage->bump_version(); }
+
+  // --- subscripts (clew/ops/indexing.h) --------------------------------------------------------
+  /// x.index({Slice(), 0}) is Python's x[:, 0].
+  Tensor index(std::initializer_list<indexing::TensorIndex> items) const;
+  const Tensor& index_put_(std::initializer_list<indexing::TensorIndex> items, const Tensor& value) const;
+  const Tensor& index_put_(std::initializer_list<indexing::TensorIndex> items, const Scalar& value) const;
 
 // Every op marked as a method: `x.softmax(1)` is `clew::softmax(x, 1)`, defaults included.
 #define CLEW_METHOD_DECLARATION(name)  \

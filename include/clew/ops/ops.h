@@ -36,6 +36,10 @@ namespace signatures {
 #include "clew/ops/all.def"
 }  // namespace signatures
 
+// x.index_put_({0, 1}, v): a subscript of numbers alone (see clew/ops/indexing.h for the others).
+CLEW_API Tensor index_put_(const Tensor& input, IntArrayRef position, const Tensor& value);
+CLEW_API Tensor index_put_(const Tensor& input, IntArrayRef position, const Scalar& value);
+
 #define CLEW_METHOD_BODY(name)                                                       \
   template <class... A>                                                              \
   decltype(auto) Tensor::name(A&&... a) const {                                      \

@@ -1,0 +1,246 @@
+// Forward passes, starting values and descriptions of the built-in layers.
+#include "clew/nn/layers.h"
+
+#include <cmath>
+#include <sstream>
+#include <string>
+#include <utility>
+
+#include "clew/autograd/grad_mode.h"
+#include "clew/nn/init.h"
+#include "clew/ops/ops.h"
+
+namespace clew::nn {
+namespace {
+
+const char* spelled(bool b) { return b ? "True" : "False"; }
+
+template <class... Parts>
+std::string text(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
+}
+
+// "(3, 3)".
+std::string spelled(IntArrayRef s) { return text(s); }
+
+std::optional<Tensor> maybe(const Tensor& t) { return t.defined() ? std::optional<Tensor>(t) : std::nullopt; }
+
+// U(-k, k) with k = 1 / sqrt(fan_in), for the bias that goes with `weight`.
+void reset_bias(const Tensor& bias, const Tensor& weight) {
+  if (!bias.defined() || weight.size(0) == 0) return;
+  const int64_t fan_in = weight.numel() / weight.size(0);
+  if (fan_in == 0) return;
+  const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
+  init::uniform_(bias, -bound, bound);
+}
+
+std::string describe(const Conv2dOptions& o) {
+  std::string s = text(o.in_channels, ", ", o.out_channels, ", kernel_size=", spelled(o.kernel_size),
+                       ", stride=", spelled(o.stride));
+  if (o.padding != Sizes<2>(0)) s += ", padding=" + spelled(o.padding);
+  if (o.dilation != Sizes<2>(1)) s += ", dilation=" + spelled(o.dilation);
+  if (o.groups != 1) s += text(", groups=", o.groups);
+  if (!o.bias) s += ", bias=False";
+  return s;
+}
+
+}  // namespace
+
+// ---- linear -------------------------------------------------------------------------------------
+
+Linear::Linear(const LinearOptions& o)
+    : Layer("Linear", text("in_features=", o.in_features, ", out_features=", o.out_features,
+                           ", bias=", spelled(o.bias))),
+      options(o) {
+  CLEW_CHECK(o.in_features >= 0 && o.out_features >= 0, ValueError, "Linear: expected sizes >= 0, got (",
+             o.in_features, ", ", o.out_features, ")");
+  weight = register_parameter("weight", empty({o.out_features, o.in_features}, o.options));
+  bias = register_parameter("bias", o.bias ? empty({o.out_features}, o.options) : Tensor());
+  reset_parameters();
+}
+
+void Linear::reset_parameters() const {
+  if (weight.numel() > 0) init::kaiming_uniform_(weight, std::sqrt(5.0));
+  reset_bias(bias, weight);
+}
+
+Tensor Linear::forward(const Tensor& input) const { return linear(input, weight, maybe(bias)); }
+
+Flatten::Flatten(const FlattenOptions& o)
+    : Layer("Flatten", text("start_dim=", o.start_dim, ", end_dim=", o.end_dim)), options(o) {}
+Tensor Flatten::forward(const Tensor& input) const {
+  return flatten(input, options.start_dim, options.end_dim);
+}
+
+Embedding::Embedding(const EmbeddingOptions& o)
+    : Layer("Embedding", text(o.num_embeddings, ", ", o.embedding_dim,
+                              o.padding_idx ? text(", padding_idx=", *o.padding_idx) : "")),
+      options(o) {
+  if (o.padding_idx) {
+    CLEW_CHECK(*o.padding_idx >= -o.num_embeddings && *o.padding_idx < o.num_embeddings, ValueError,
+               "Embedding: expected padding_idx within ", o.num_embeddings, " embeddings, got ",
+               *o.padding_idx);
+    if (*o.padding_idx < 0) options.padding_idx = *o.padding_idx + o.num_embeddings;
+  }
+  weight = register_parameter("weight", empty({o.num_embeddings, o.embedding_dim}, o.options));
+  reset_parameters();
+}
+
+void Embedding::reset_parameters() const {
+  init::normal_(weight);
+  if (!options.padding_idx) return;
+  const NoGradGuard guard;
+  fill_(select(weight, 0, *options.padding_idx), 0);
+}
+
+Tensor Embedding::forward(const Tensor& input) const {
+  return embedding(input, weight, options.padding_idx);
+}
+
+Dropout::Dropout(double probability)
+    : Layer("Dropout", text("p=", probability, ", inplace=False")), p(probability) {
+  CLEW_CHECK(p >= 0 && p <= 1, ValueError, "Dropout: expected p in [0, 1], got ", p);
+}
+Tensor Dropout::forward(const Tensor& input) const { return dropout(input, p, is_training()); }
+
+// ---- convolution and pooling --------------------------------------------------------------------
+
+Conv2d::Conv2d(const Conv2dOptions& o) : Layer("Conv2d", describe(o)), options(o) {
+  CLEW_CHECK(o.groups > 0, ValueError, "Conv2d: expected groups > 0, got ", o.groups);
+  CLEW_CHECK(o.in_channels % o.groups == 0 && o.out_channels % o.groups == 0, ValueError,
+             "Conv2d: expected channels divisible by groups=", o.groups, ", got (", o.in_channels, ", ",
+             o.out_channels, ")");
+  weight = register_parameter(
+      "weight",
+      empty({o.out_channels, o.in_channels / o.groups, o.kernel_size[0], o.kernel_size[1]}, o.options));
+  bias = register_parameter("bias", o.bias ? empty({o.out_channels}, o.options) : Tensor());
+  reset_parameters();
+}
+
+void Conv2d::reset_parameters() const {
+  if (weight.numel() > 0) init::kaiming_uniform_(weight, std::sqrt(5.0));
+  reset_bias(bias, weight);
+}
+
+Tensor Conv2d::forward(const Tensor& input) const {
+  return conv2d(input, weight, maybe(bias), options.stride, options.padding, options.dilation,
+                options.groups);
+}
+
+MaxPool2d::MaxPool2d(const MaxPool2dOptions& o)
+    : Layer("MaxPool2d", text("kernel_size=", spelled(o.kernel_size), ", stride=",
+                              spelled(o.stride.value_or(o.kernel_size)), ", padding=", spelled(o.padding),
+                              ", dilation=", spelled(o.dilation), ", ceil_mode=", spelled(o.ceil_mode))),
+      options(o) {}
+Tensor MaxPool2d::forward(const Tensor& input) const {
+  return max_pool2d(input, options.kernel_size, options.stride.value_or(options.kernel_size),
+                    options.padding, options.dilation, options.ceil_mode);
+}
+
+AvgPool2d::AvgPool2d(const AvgPool2dOptions& o)
+    : Layer("AvgPool2d",
+            text("kernel_size=", spelled(o.kernel_size),
+                 ", stride=", spelled(o.stride.value_or(o.kernel_size)), ", padding=", spelled(o.padding))),
+      options(o) {}
+Tensor AvgPool2d::forward(const Tensor& input) const {
+  return avg_pool2d(input, options.kernel_size, options.stride.value_or(options.kernel_size),
+                    options.padding, options.ceil_mode, options.count_include_pad);
+}
+
+AdaptiveAvgPool2d::AdaptiveAvgPool2d(Sizes<2> size)
+    : Layer("AdaptiveAvgPool2d", "output_size=" + spelled(size)), output_size(size) {}
+Tensor AdaptiveAvgPool2d::forward(const Tensor& input) const {
+  return adaptive_avg_pool2d(input, output_size);
+}
+
+// ---- normalisation ------------------------------------------------------------------------------
+
+BatchNorm::BatchNorm(std::string kind, const BatchNormOptions& o)
+    : Module(std::move(kind), text(o.num_features, ", eps=", o.eps, ", momentum=",
+                                   o.momentum ? text(*o.momentum) : "None", ", affine=", spelled(o.affine),
+                                   ", track_running_stats=", spelled(o.track_running_stats))),
+      options(o) {
+  const bool track = o.track_running_stats;
+  weight = register_parameter("weight", o.affine ? ones({o.num_features}, o.options) : Tensor());
+  bias = register_parameter("bias", o.affine ? zeros({o.num_features}, o.options) : Tensor());
+  running_mean = register_buffer("running_mean", track ? zeros({o.num_features}, o.options) : Tensor());
+  running_var = register_buffer("running_var", track ? ones({o.num_features}, o.options) : Tensor());
+  num_batches_tracked =
+      register_buffer("num_batches_tracked", track ? zeros({}, o.options.dtype(kInt64)) : Tensor());
+}
+
+void BatchNorm::reset_running_stats() const {
+  if (!running_mean.defined()) return;
+  init::zeros_(running_mean);
+  init::ones_(running_var);
+  init::zeros_(num_batches_tracked);
+}
+
+void BatchNorm::reset_parameters() const {
+  reset_running_stats();
+  if (weight.defined()) init::ones_(weight);
+  if (bias.defined()) init::zeros_(bias);
+}
+
+Tensor BatchNorm::normalize(const Tensor& input) const {
+  const bool tracked = running_mean.defined();
+  double momentum = options.momentum.value_or(0);
+  if (is_training() && tracked) {
+    const NoGradGuard guard;
+    add_(num_batches_tracked, weak_scalar_tensor(1));
+    if (!options.momentum) momentum = 1.0 / static_cast<double>(num_batches_tracked.item<int64_t>());
+  }
+  return batch_norm(input, maybe(running_mean), maybe(running_var), maybe(weight), maybe(bias),
+                    is_training() || !tracked, momentum, options.eps);
+}
+
+Tensor BatchNorm1d::forward(const Tensor& input) const {
+  CLEW_CHECK(input.dim() == 2 || input.dim() == 3, ShapeError,
+             "BatchNorm1d: expected input of shape (N, C) or (N, C, L), got ", input.shape());
+  return normalize(input);
+}
+
+Tensor BatchNorm2d::forward(const Tensor& input) const {
+  CLEW_CHECK(input.dim() == 4, ShapeError, "BatchNorm2d: expected input of shape (N, C, H, W), got ",
+             input.shape());
+  return normalize(input);
+}
+
+LayerNorm::LayerNorm(const LayerNormOptions& o)
+    : Layer("LayerNorm", text(IntArrayRef(o.normalized_shape), ", eps=", o.eps, ", elementwise_affine=",
+                              spelled(o.elementwise_affine),
+                              ", bias=", spelled(o.elementwise_affine && o.bias))),
+      options(o) {
+  weight = register_parameter("weight",
+                              o.elementwise_affine ? ones(o.normalized_shape, o.options) : Tensor());
+  bias = register_parameter(
+      "bias", o.elementwise_affine && o.bias ? zeros(o.normalized_shape, o.options) : Tensor());
+}
+
+Tensor LayerNorm::forward(const Tensor& input) const {
+  return layer_norm(input, options.normalized_shape, maybe(weight), maybe(bias), options.eps);
+}
+
+// ---- activations --------------------------------------------------------------------------------
+
+Tensor ReLU::forward(const Tensor& input) const { return relu(input); }
+
+LeakyReLU::LeakyReLU(double slope) : Layer("LeakyReLU", text("negative_slope=", slope)), negative_slope(slope) {}
+Tensor LeakyReLU::forward(const Tensor& input) const { return leaky_relu(input, negative_slope); }
+
+GELU::GELU(std::string form) : Layer("GELU", "approximate='" + form + "'"), approximate(std::move(form)) {}
+Tensor GELU::forward(const Tensor& input) const { return gelu(input, approximate); }
+
+Tensor SiLU::forward(const Tensor& input) const { return silu(input); }
+Tensor Sigmoid::forward(const Tensor& input) const { return sigmoid(input); }
+Tensor Tanh::forward(const Tensor& input) const { return tanh(input); }
+
+Softmax::Softmax(int64_t d) : Layer("Softmax", text("dim=", d)), dim(d) {}
+Tensor Softmax::forward(const Tensor& input) const { return softmax(input, dim); }
+
+LogSoftmax::LogSoftmax(int64_t d) : Layer("LogSoftmax", text("dim=", d)), dim(d) {}
+Tensor LogSoftmax::forward(const Tensor& input) const { return log_softmax(input, dim); }
+
+}  // namespace clew::nn

@@ -1,0 +1,5 @@
+// Optimizers and learning rate schedules.
+#pragma once
+
+#include "clew/optim/lr_scheduler.h"
+#include "clew/optim/optimizer.h"
