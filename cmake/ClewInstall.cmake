@@ -11,8 +11,17 @@ else()
   set(clew_include_dir ${CMAKE_INSTALL_INCLUDEDIR})
 endif()
 set(clew_cmake_dir ${clew_lib_dir}/cmake/Clew)
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY "${CMAKE_INSTALL_PREFIX}/${clew_lib_dir}/pkgconfig"
+           OUTPUT_VARIABLE clew_pc_prefix)
 
-install(TARGETS clew EXPORT ClewTargets LIBRARY DESTINATION ${clew_lib_dir})
+if(CLEW_WHEEL)
+  # A wheel turns links into copies: the name that linkers look for is a one-line linker script there.
+  install(TARGETS clew EXPORT ClewTargets LIBRARY DESTINATION ${clew_lib_dir} NAMELINK_SKIP)
+  file(WRITE "${CMAKE_BINARY_DIR}/libclew.so" "INPUT(libclew.so.${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})\n")
+  install(FILES "${CMAKE_BINARY_DIR}/libclew.so" DESTINATION ${clew_lib_dir})
+else()
+  install(TARGETS clew EXPORT ClewTargets LIBRARY DESTINATION ${clew_lib_dir})
+endif()
 target_include_directories(clew INTERFACE $<INSTALL_INTERFACE:${clew_include_dir}>)
 if(CLEW_BLAS_BUNDLED)
   install(FILES "${CLEW_BLAS_LIBRARY}" DESTINATION ${clew_lib_dir})
@@ -25,6 +34,8 @@ configure_package_config_file(cmake/ClewConfig.cmake.in "${CMAKE_BINARY_DIR}/Cle
                               INSTALL_DESTINATION ${clew_cmake_dir})
 write_basic_package_version_file("${CMAKE_BINARY_DIR}/ClewConfigVersion.cmake"
                                  VERSION ${PROJECT_VERSION} COMPATIBILITY SameMinorVersion)
+configure_file(cmake/clew.pc.in "${CMAKE_BINARY_DIR}/clew.pc" @ONLY)
+install(FILES "${CMAKE_BINARY_DIR}/clew.pc" DESTINATION ${clew_lib_dir}/pkgconfig)
 install(FILES "${CMAKE_BINARY_DIR}/ClewConfig.cmake" "${CMAKE_BINARY_DIR}/ClewConfigVersion.cmake"
         DESTINATION ${clew_cmake_dir})
 

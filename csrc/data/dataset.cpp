@@ -15,7 +15,8 @@ Tensor rows_of(const Tensor& t, const std::vector<int64_t>& rows) {
 }
 }  // namespace
 
-TensorDataset::TensorDataset(Tensor data, Tensor target) : data_(std::move(data)), target_(std::move(target)) {
+TensorDataset::TensorDataset(Tensor data, Tensor target)
+    : data_(std::move(data)), target_(std::move(target)) {
   CLEW_CHECK(data_.defined() && data_.dim() > 0, ShapeError,
              "TensorDataset: expected data with a first dimension of rows, got none");
   CLEW_CHECK(!target_.defined() || (target_.dim() > 0 && target_.size(0) == data_.size(0)), ShapeError,
@@ -33,7 +34,8 @@ Example TensorDataset::get_batch(const std::vector<int64_t>& rows) const {
 
 std::vector<std::vector<int64_t>> random_split_indices(int64_t size, const std::vector<int64_t>& lengths) {
   const int64_t total = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
-  CLEW_CHECK(total == size, ValueError, "random_split: expected lengths that add up to ", size, ", got ", total);
+  CLEW_CHECK(total == size, ValueError, "random_split: expected lengths that add up to ", size, ", got ",
+             total);
   const Tensor order = randperm(size);
   const int64_t* next = order.data<int64_t>();
   std::vector<std::vector<int64_t>> out;
@@ -65,7 +67,8 @@ Example Stack::operator()(const std::vector<Example>& samples) const {
     if (e.target.defined()) target.push_back(e.target);
   }
   CLEW_CHECK(target.empty() || target.size() == data.size(), ValueError,
-             "Stack: expected a target for every sample or for none, got ", target.size(), " of ", data.size());
+             "Stack: expected a target for every sample or for none, got ", target.size(), " of ",
+             data.size());
   return {stack(data), target.empty() ? Tensor() : stack(target)};
 }
 

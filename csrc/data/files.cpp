@@ -23,7 +23,8 @@ constexpr IdxType kIdxTypes[] = {{0x08, kUInt8}, {0x09, kInt8},  {0x0b, kInt16},
 
 std::string read_whole(const char* op, const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  CLEW_CHECK(file, Error, op, ": expected a file that can be read, got ", path.string(), ": ", std::strerror(errno));
+  CLEW_CHECK(file, Error, op, ": expected a file that can be read, got ", path.string(), ": ",
+             std::strerror(errno));
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
@@ -38,10 +39,12 @@ void reverse_items(char* data, int64_t count, size_t item) {
 Tensor read_idx(const std::filesystem::path& path) {
   const std::string content = read_whole("read_idx", path);
   const auto bad = [&](size_t offset, const auto&... parts) {
-    clew::detail::raise<FileFormatError>("read_idx: expected ", parts..., " (", path.string(), ", offset ", offset, ")");
+    clew::detail::raise<FileFormatError>("read_idx: expected ", parts..., " (", path.string(), ", offset ",
+                                         offset, ")");
   };
   const auto byte = [&](size_t i) { return static_cast<uint8_t>(content[i]); };
-  if (content.size() < 4 || byte(0) != 0 || byte(1) != 0) bad(0, "two zero bytes, a type and a rank, got something else");
+  if (content.size() < 4 || byte(0) != 0 || byte(1) != 0)
+    bad(0, "two zero bytes, a type and a rank, got something else");
   const auto* type = std::ranges::find(kIdxTypes, byte(2), &IdxType::code);
   if (type == std::end(kIdxTypes)) bad(2, "a type code of IDX, got ", static_cast<int>(byte(2)));
   const size_t rank = byte(3), start = 4 + 4 * rank;
@@ -52,7 +55,8 @@ Tensor read_idx(const std::filesystem::path& path) {
     uint32_t n = 0;
     for (size_t k = 0; k < 4; ++k) n = n << 8 | byte(4 + 4 * d + k);
     shape.push_back(n);
-    if (__builtin_mul_overflow(count, static_cast<int64_t>(n), &count)) bad(4, "sizes that fit into memory, got others");
+    if (__builtin_mul_overflow(count, static_cast<int64_t>(n), &count))
+      bad(4, "sizes that fit into memory, got others");
   }
   const size_t item = item_size(type->dtype), available = content.size() - start;
   if (count > static_cast<int64_t>(available / item) || static_cast<size_t>(count) * item != available)
@@ -69,7 +73,8 @@ void write_idx(const Tensor& tensor, const std::filesystem::path& path) {
   const auto* type = std::ranges::find(kIdxTypes, tensor.dtype(), &IdxType::dtype);
   CLEW_CHECK(type != std::end(kIdxTypes), DTypeError,
              "write_idx: expected uint8, int8, int16, int32, float32 or float64, got ", tensor.dtype());
-  CLEW_CHECK(tensor.dim() < 256, ShapeError, "write_idx: expected at most 255 dimensions, got ", tensor.dim());
+  CLEW_CHECK(tensor.dim() < 256, ShapeError, "write_idx: expected at most 255 dimensions, got ",
+             tensor.dim());
   const NoGradGuard guard;
   const Tensor plain = clone(contiguous(tensor.detach().to(std::nullopt, kCPU)));
   std::string header{'\0', '\0', static_cast<char>(type->code), static_cast<char>(plain.dim())};
@@ -89,8 +94,8 @@ Tensor read_csv(const std::filesystem::path& path, const CsvOptions& options) {
   std::vector<float> values;
   int64_t line = 0, rows = 0, columns = -1;
   const auto bad = [&](int64_t column, const auto&... parts) {
-    clew::detail::raise<FileFormatError>("read_csv: expected ", parts..., " (", path.string(), ", line ", line,
-                                         ", column ", column, ")");
+    clew::detail::raise<FileFormatError>("read_csv: expected ", parts..., " (", path.string(), ", line ",
+                                         line, ", column ", column, ")");
   };
   for (size_t at = 0; at < content.size();) {
     const size_t end = std::min(content.find('\n', at), content.size());
@@ -125,11 +130,11 @@ Tensor read_csv(const std::filesystem::path& path, const CsvOptions& options) {
 TensorDataset idx_images(const std::filesystem::path& images, const std::filesystem::path& labels) {
   const Tensor pixels = read_idx(images), classes = read_idx(labels);
   CLEW_CHECK(pixels.dtype() == kUInt8 && pixels.dim() == 3, FileFormatError,
-             "idx_images: expected uint8 images of shape (N, H, W), got ", pixels.dtype(), " ", pixels.sizes(), " (",
-             images.string(), ")");
-  CLEW_CHECK(classes.dtype() == kUInt8 && classes.dim() == 1 && classes.size(0) == pixels.size(0), FileFormatError,
-             "idx_images: expected ", pixels.size(0), " uint8 labels, got ", classes.dtype(), " ", classes.sizes(),
-             " (", labels.string(), ")");
+             "idx_images: expected uint8 images of shape (N, H, W), got ", pixels.dtype(), " ",
+             pixels.sizes(), " (", images.string(), ")");
+  CLEW_CHECK(classes.dtype() == kUInt8 && classes.dim() == 1 && classes.size(0) == pixels.size(0),
+             FileFormatError, "idx_images: expected ", pixels.size(0), " uint8 labels, got ", classes.dtype(),
+             " ", classes.sizes(), " (", labels.string(), ")");
   return TensorDataset(unsqueeze(pixels.to(kFloat) / 255.0, 1), classes.to(kInt64));
 }
 

@@ -37,7 +37,8 @@ void check_options(const DataLoaderOptions& o) {
   CLEW_CHECK(o.batch_size > 0, ValueError, "DataLoader: expected batch_size > 0, got ", o.batch_size);
   CLEW_CHECK(o.workers >= 0, ValueError, "DataLoader: expected workers >= 0, got ", o.workers);
   CLEW_CHECK(o.prefetch > 0, ValueError, "DataLoader: expected prefetch > 0, got ", o.prefetch);
-  CLEW_CHECK(!o.sampler || !o.shuffle, ValueError, "DataLoader: expected shuffle=false with a sampler, got true");
+  CLEW_CHECK(!o.sampler || !o.shuffle, ValueError,
+             "DataLoader: expected shuffle=false with a sampler, got true");
 }
 
 std::vector<std::vector<int64_t>> batches_of(const std::vector<int64_t>& rows, int64_t batch_size,

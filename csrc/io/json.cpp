@@ -28,7 +28,8 @@ class Parser {
                                    " (", where_, ", character ", at_, ")");
   }
   void skip_space() {
-    while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos) ++at_;
+    while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos)
+      ++at_;
   }
   bool take(char c) {
     skip_space();
@@ -97,7 +98,8 @@ class Parser {
     if (digits >= text_.size() || text_[digits] < '0' || text_[digits] > '9') bad("a value");
     int64_t i = 0;
     const auto whole = std::from_chars(first, last, i);
-    if (whole.ec == std::errc() && (whole.ptr == last || std::string_view(".eE").find(*whole.ptr) == std::string_view::npos)) {
+    if (whole.ec == std::errc() &&
+        (whole.ptr == last || std::string_view(".eE").find(*whole.ptr) == std::string_view::npos)) {
       at_ = static_cast<size_t>(whole.ptr - text_.data());
       return {i};
     }

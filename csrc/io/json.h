@@ -26,8 +26,8 @@ struct Json {
   const Json* find(std::string_view key) const;
 };
 
-/// Parses a whole text. Raises FileFormatError (`where` names the file) for anything but JSON with distinct keys,
-/// at most 1000 levels deep.
+/// Parses a whole text. Raises FileFormatError (`where` names the file) for anything but JSON with distinct
+/// keys, at most 1000 levels deep.
 Json parse_json(std::string_view text, const std::string& where);
 /// Appends `text` as a JSON string, quotes included.
 void append_quoted(std::string& out, std::string_view text);

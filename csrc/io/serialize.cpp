@@ -1,5 +1,6 @@
-// A file is 8 bytes with the length of the header (little endian), the header in JSON, and the tensors' bytes. The
-// header's metadata hold how the tensors stand in the saved object, with a checksum of that and of the data.
+// A file is 8 bytes with the length of the header (little endian), the header in JSON, and the tensors'
+// bytes. The header's metadata hold how the tensors stand in the saved object, with a checksum of that and of
+// the data.
 #include "clew/io/serialize.h"
 
 #include <fcntl.h>
@@ -33,8 +34,8 @@ struct Code {
   std::string_view name;
   DType dtype;
 };
-constexpr Code kCodes[] = {{"BOOL", kBool}, {"U8", kUInt8},   {"I8", kInt8},      {"I16", kInt16},
-                           {"I32", kInt32}, {"I64", kInt64},  {"F16", kFloat16},  {"BF16", kBFloat16},
+constexpr Code kCodes[] = {{"BOOL", kBool}, {"U8", kUInt8},   {"I8", kInt8},     {"I16", kInt16},
+                           {"I32", kInt32}, {"I64", kInt64},  {"F16", kFloat16}, {"BF16", kBFloat16},
                            {"F32", kFloat}, {"F64", kFloat64}};
 
 template <class... Parts>
@@ -93,8 +94,8 @@ uint32_t tree_checksum(const std::string& tree, std::vector<Entry> entries) {
   std::ranges::sort(entries, {}, &Entry::name);
   std::string text = std::string(kFormat) + "\n" + tree;
   for (const Entry& e : entries) {
-    text += "\n" + e.name + "\n" + std::string(e.code) + listed(e.shape, ", ") + "[" + std::to_string(e.begin) +
-            ", " + std::to_string(e.end) + "]";
+    text += "\n" + e.name + "\n" + std::string(e.code) + listed(e.shape, ", ") + "[" +
+            std::to_string(e.begin) + ", " + std::to_string(e.end) + "]";
   }
   return crc32(text.data(), text.size());
 }
@@ -105,7 +106,8 @@ uint32_t tree_checksum(const std::string& tree, std::vector<Entry> entries) {
 class Temporary {
  public:
   explicit Temporary(const std::filesystem::path& target)
-      : path_(target.parent_path() / ("." + target.filename().string() + "." + std::to_string(getpid()) + ".tmp")),
+      : path_(target.parent_path() /
+              ("." + target.filename().string() + "." + std::to_string(getpid()) + ".tmp")),
         fd_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)) {
     if (fd_ < 0) fail("open");
   }
@@ -160,7 +162,8 @@ Entry checked_entry(const std::string& name, const io::Json& v, const std::strin
   if (known == std::end(kCodes))
     bad(where, 8, "expected a known dtype for tensor '", name, "', got '", *code->string(), "'");
   Entry e{name, known->name, known->dtype, {}, 0, 0};
-  if (shape->array()->size() > 64) bad(where, 8, "expected at most 64 sizes for tensor '", name, "', got more");
+  if (shape->array()->size() > 64)
+    bad(where, 8, "expected at most 64 sizes for tensor '", name, "', got more");
   const auto item = static_cast<int64_t>(item_size(e.dtype));
   int64_t bytes = item;
   bool empty = false;
@@ -230,7 +233,8 @@ NamedTensors by_path(const io::Json& tree, const NamedTensors& stored, const std
     pending.pop_back();
     std::vector<Pending> below;
     const auto add_list = [&](const io::Json::Array& items) {
-      for (size_t i = 0; i < items.size(); ++i) below.push_back({joined(p.path, std::to_string(i)), &items[i]});
+      for (size_t i = 0; i < items.size(); ++i)
+        below.push_back({joined(p.path, std::to_string(i)), &items[i]});
     };
     const io::Json* tag = p.value->find("$");
     const std::string* kind = tag == nullptr ? nullptr : tag->string();
@@ -245,17 +249,20 @@ NamedTensors by_path(const io::Json& tree, const NamedTensors& stored, const std
       const auto found = std::ranges::find_if(stored, [&](const auto& entry) {
         return name != nullptr && name->string() != nullptr && entry.first == *name->string();
       });
-      if (found == stored.end()) bad(where, 8, "expected the name of a tensor at '", p.path, "', got another");
+      if (found == stored.end())
+        bad(where, 8, "expected the name of a tensor at '", p.path, "', got another");
       Tensor t = found->second;
       const io::Json* offset = p.value->find("offset");
       const io::Json* shape = p.value->find("shape");
       if (offset != nullptr || shape != nullptr) {
-        if (offset == nullptr || offset->integer() == nullptr || shape == nullptr || shape->array() == nullptr)
+        if (offset == nullptr || offset->integer() == nullptr || shape == nullptr ||
+            shape->array() == nullptr)
           bad(where, 8, "expected offset and shape of a part at '", p.path, "', got something else");
         Shape sizes;
         int64_t numel = 1;
         for (const io::Json& n : *shape->array()) {
-          if (n.integer() == nullptr || *n.integer() < 0 || __builtin_mul_overflow(numel, *n.integer(), &numel))
+          if (n.integer() == nullptr || *n.integer() < 0 ||
+              __builtin_mul_overflow(numel, *n.integer(), &numel))
             bad(where, 8, "expected sizes of a part at '", p.path, "', got something else");
           sizes.push_back(*n.integer());
         }
@@ -268,7 +275,8 @@ NamedTensors by_path(const io::Json& tree, const NamedTensors& stored, const std
       const io::Json* pairs = p.value->find("v");
       if (pairs == nullptr || pairs->array() == nullptr) bad(where, 8, "expected pairs in a dict, got none");
       for (const io::Json& pair : *pairs->array()) {
-        if (pair.array() == nullptr || pair.array()->size() != 2) bad(where, 8, "expected pairs in a dict, got none");
+        if (pair.array() == nullptr || pair.array()->size() != 2)
+          bad(where, 8, "expected pairs in a dict, got none");
         const io::Json& key = (*pair.array())[0];
         const std::string name = key.string() != nullptr    ? *key.string()
                                  : key.integer() != nullptr ? std::to_string(*key.integer())
@@ -301,19 +309,21 @@ void save(const NamedTensors& tensors, const std::filesystem::path& path) {
     CLEW_CHECK(names.insert(name).second && name != "__metadata__" && name != "$", ValueError,
                "save: expected names that differ, got '", name, "' twice or reserved");
     const Tensor data = contiguous(tensor.detach().to(std::nullopt, kCPU));
-    const Place place{data.numel() > 0 ? data.raw_data() : &name, data.dtype(),
-                      {data.sizes().begin(), data.sizes().end()}};
+    const Place place{
+        data.numel() > 0 ? data.raw_data() : &name, data.dtype(), {data.sizes().begin(), data.sizes().end()}};
     const auto [found, fresh] = written.emplace(place, name);
     if (tree.size() > 1) tree += ",";
     io::append_quoted(tree, name);
     tree += R"(:{"$":"tensor","name":)";
     io::append_quoted(tree, found->second);
     tree += "}";
-    if (fresh) stored.push_back({{name, code_of(data.dtype()), data.dtype(), data.sizes().vec(), 0, 0}, data});
+    if (fresh)
+      stored.push_back({{name, code_of(data.dtype()), data.dtype(), data.sizes().vec(), 0, 0}, data});
   }
   tree += "}";
   // Wider dtypes first, so that every tensor stands at a multiple of its item size without gaps.
-  std::ranges::stable_sort(stored, std::greater<>(), [](const Stored& s) { return item_size(s.entry.dtype); });
+  std::ranges::stable_sort(stored, std::greater<>(),
+                           [](const Stored& s) { return item_size(s.entry.dtype); });
   int64_t end = 0;
   uint32_t data_crc = 0;
   std::vector<Entry> entries;
@@ -325,7 +335,8 @@ void save(const NamedTensors& tensors, const std::filesystem::path& path) {
   }
   std::string header = R"({"__metadata__":{"format":"clew-1","tree":)";
   io::append_quoted(header, tree);
-  header += R"(,"tree_crc32":")" + hex8(tree_checksum(tree, entries)) + R"(","data_crc32":")" + hex8(data_crc) + "\"}";
+  header += R"(,"tree_crc32":")" + hex8(tree_checksum(tree, entries)) + R"(","data_crc32":")" +
+            hex8(data_crc) + "\"}";
   for (const Entry& e : entries) {
     header += ",";
     io::append_quoted(header, e.name);
@@ -359,10 +370,13 @@ NamedTensors load(const std::filesystem::path& path) {
   if (std::string_view(head, 4) == "PK\x03\x04" || head[0] == '\x80')
     bad(where, 0, "expected a safetensors file, got a zip or pickle file (such files can run code)");
   std::memcpy(&length, head, 8);
-  if (length > kMaxHeader || length < 2) bad(where, 0, "expected a header length in [2, ", kMaxHeader, "], got ", length);
-  if (8 + length > size) bad(where, 0, "expected a header within the file's ", size, " bytes, got one of ", length);
+  if (length > kMaxHeader || length < 2)
+    bad(where, 0, "expected a header length in [2, ", kMaxHeader, "], got ", length);
+  if (8 + length > size)
+    bad(where, 0, "expected a header within the file's ", size, " bytes, got one of ", length);
   std::string text(length, '\0');
-  if (!file.read(text.data(), static_cast<std::streamsize>(length))) bad(where, 8, "expected a header of ", length, " bytes, got less");
+  if (!file.read(text.data(), static_cast<std::streamsize>(length)))
+    bad(where, 8, "expected a header of ", length, " bytes, got less");
   if (text[0] != '{') bad(where, 8, "expected a header that begins with '{', got another");
   const io::Json header = io::parse_json(text, where);
   const Metadata metadata = checked_metadata(header.find("__metadata__"), where);
@@ -387,7 +401,8 @@ NamedTensors load(const std::filesystem::path& path) {
     const Tensor t = empty(e.shape, e.dtype);
     if (t.numel() > 0) {
       auto* bytes = static_cast<char*>(t.raw_data());
-      if (!file.read(bytes, e.end - e.begin)) bad(where, 8 + length, "expected the bytes of '", e.name, "', got less");
+      if (!file.read(bytes, e.end - e.begin))
+        bad(where, 8 + length, "expected the bytes of '", e.name, "', got less");
       if (e.dtype == kBool && std::any_of(bytes, bytes + t.numel(), [](char c) { return c != 0 && c != 1; }))
         bad(where, 8 + length, "expected bytes 0 and 1 in bool tensor '", e.name, "', got others");
       crc = crc32(bytes, t.nbytes(), crc);
@@ -408,6 +423,8 @@ void load(const nn::Module& module, const std::filesystem::path& path, bool stri
 void save(const optim::Optimizer& optimizer, const std::filesystem::path& path) {
   save(optimizer.state_dict(), path);
 }
-void load(optim::Optimizer& optimizer, const std::filesystem::path& path) { optimizer.load_state_dict(load(path)); }
+void load(optim::Optimizer& optimizer, const std::filesystem::path& path) {
+  optimizer.load_state_dict(load(path));
+}
 
 }  // namespace clew

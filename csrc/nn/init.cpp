@@ -63,8 +63,9 @@ double calculate_gain(std::string_view nonlinearity, std::optional<double> slope
     return std::sqrt(2.0 / (1.0 + s * s));
   }
   if (nonlinearity == "selu") return 0.75;
-  detail::raise<ValueError>("calculate_gain: expected linear, conv*, sigmoid, tanh, relu, leaky_relu or selu, got '",
-                            nonlinearity, "' (argument 'nonlinearity')");
+  detail::raise<ValueError>(
+      "calculate_gain: expected linear, conv*, sigmoid, tanh, relu, leaky_relu or selu, got '", nonlinearity,
+      "' (argument 'nonlinearity')");
 }
 
 Tensor xavier_uniform_(const Tensor& tensor, double gain) {
@@ -78,7 +79,8 @@ Tensor xavier_normal_(const Tensor& tensor, double gain) {
   return init::normal_(tensor, 0, gain * std::sqrt(2.0 / std::max(1.0, in + out)));
 }
 
-Tensor kaiming_uniform_(const Tensor& tensor, double a, std::string_view mode, std::string_view nonlinearity) {
+Tensor kaiming_uniform_(const Tensor& tensor, double a, std::string_view mode,
+                        std::string_view nonlinearity) {
   const double bound = std::sqrt(3.0) * kaiming_std("kaiming_uniform_", tensor, a, mode, nonlinearity);
   return init::uniform_(tensor, -bound, bound);
 }

@@ -95,9 +95,7 @@ void Embedding::reset_parameters() const {
   fill_(select(weight, 0, *options.padding_idx), 0);
 }
 
-Tensor Embedding::forward(const Tensor& input) const {
-  return embedding(input, weight, options.padding_idx);
-}
+Tensor Embedding::forward(const Tensor& input) const { return embedding(input, weight, options.padding_idx); }
 
 Dropout::Dropout(double probability)
     : Layer("Dropout", text("p=", probability, ", inplace=False")), p(probability) {
@@ -135,18 +133,17 @@ MaxPool2d::MaxPool2d(const MaxPool2dOptions& o)
                               ", dilation=", spelled(o.dilation), ", ceil_mode=", spelled(o.ceil_mode))),
       options(o) {}
 Tensor MaxPool2d::forward(const Tensor& input) const {
-  return max_pool2d(input, options.kernel_size, options.stride.value_or(options.kernel_size),
-                    options.padding, options.dilation, options.ceil_mode);
+  return max_pool2d(input, options.kernel_size, options.stride.value_or(options.kernel_size), options.padding,
+                    options.dilation, options.ceil_mode);
 }
 
 AvgPool2d::AvgPool2d(const AvgPool2dOptions& o)
-    : Layer("AvgPool2d",
-            text("kernel_size=", spelled(o.kernel_size),
-                 ", stride=", spelled(o.stride.value_or(o.kernel_size)), ", padding=", spelled(o.padding))),
+    : Layer("AvgPool2d", text("kernel_size=", spelled(o.kernel_size), ", stride=",
+                              spelled(o.stride.value_or(o.kernel_size)), ", padding=", spelled(o.padding))),
       options(o) {}
 Tensor AvgPool2d::forward(const Tensor& input) const {
-  return avg_pool2d(input, options.kernel_size, options.stride.value_or(options.kernel_size),
-                    options.padding, options.ceil_mode, options.count_include_pad);
+  return avg_pool2d(input, options.kernel_size, options.stride.value_or(options.kernel_size), options.padding,
+                    options.ceil_mode, options.count_include_pad);
 }
 
 AdaptiveAvgPool2d::AdaptiveAvgPool2d(Sizes<2> size)
@@ -158,9 +155,9 @@ Tensor AdaptiveAvgPool2d::forward(const Tensor& input) const {
 // ---- normalisation ------------------------------------------------------------------------------
 
 BatchNorm::BatchNorm(std::string kind, const BatchNormOptions& o)
-    : Module(std::move(kind), text(o.num_features, ", eps=", o.eps, ", momentum=",
-                                   o.momentum ? text(*o.momentum) : "None", ", affine=", spelled(o.affine),
-                                   ", track_running_stats=", spelled(o.track_running_stats))),
+    : Module(std::move(kind),
+             text(o.num_features, ", eps=", o.eps, ", momentum=", o.momentum ? text(*o.momentum) : "None",
+                  ", affine=", spelled(o.affine), ", track_running_stats=", spelled(o.track_running_stats))),
       options(o) {
   const bool track = o.track_running_stats;
   weight = register_parameter("weight", o.affine ? ones({o.num_features}, o.options) : Tensor());
@@ -209,14 +206,14 @@ Tensor BatchNorm2d::forward(const Tensor& input) const {
 }
 
 LayerNorm::LayerNorm(const LayerNormOptions& o)
-    : Layer("LayerNorm", text(IntArrayRef(o.normalized_shape), ", eps=", o.eps, ", elementwise_affine=",
-                              spelled(o.elementwise_affine),
+    : Layer("LayerNorm", text(IntArrayRef(o.normalized_shape), ", eps=", o.eps,
+                              ", elementwise_affine=", spelled(o.elementwise_affine),
                               ", bias=", spelled(o.elementwise_affine && o.bias))),
       options(o) {
-  weight = register_parameter("weight",
-                              o.elementwise_affine ? ones(o.normalized_shape, o.options) : Tensor());
-  bias = register_parameter(
-      "bias", o.elementwise_affine && o.bias ? zeros(o.normalized_shape, o.options) : Tensor());
+  weight =
+      register_parameter("weight", o.elementwise_affine ? ones(o.normalized_shape, o.options) : Tensor());
+  bias = register_parameter("bias",
+                            o.elementwise_affine && o.bias ? zeros(o.normalized_shape, o.options) : Tensor());
 }
 
 Tensor LayerNorm::forward(const Tensor& input) const {
@@ -227,7 +224,8 @@ Tensor LayerNorm::forward(const Tensor& input) const {
 
 Tensor ReLU::forward(const Tensor& input) const { return relu(input); }
 
-LeakyReLU::LeakyReLU(double slope) : Layer("LeakyReLU", text("negative_slope=", slope)), negative_slope(slope) {}
+LeakyReLU::LeakyReLU(double slope)
+    : Layer("LeakyReLU", text("negative_slope=", slope)), negative_slope(slope) {}
 Tensor LeakyReLU::forward(const Tensor& input) const { return leaky_relu(input, negative_slope); }
 
 GELU::GELU(std::string form) : Layer("GELU", "approximate='" + form + "'"), approximate(std::move(form)) {}

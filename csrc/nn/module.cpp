@@ -109,7 +109,8 @@ Named<Module> Module::named_modules(const std::string& prefix) const {
     pending.pop_back();
     if (!seen.insert(module.state_.get()).second) continue;
     const auto& below = module.state_->children;
-    for (size_t i = below.size(); i-- > 0;) pending.emplace_back(joined(name, below[i].first), below[i].second);
+    for (size_t i = below.size(); i-- > 0;)
+      pending.emplace_back(joined(name, below[i].first), below[i].second);
     out.emplace_back(std::move(name), std::move(module));
   }
   return out;
@@ -226,7 +227,8 @@ StateDict Module::state_dict(const std::string& prefix) const {
       if (b.value.defined() && b.persistent) out.emplace_back(joined(path, b.name), b.value.detach());
     }
     const auto& below = module.state_->children;
-    for (size_t i = below.size(); i-- > 0;) pending.emplace_back(joined(path, below[i].first), below[i].second);
+    for (size_t i = below.size(); i-- > 0;)
+      pending.emplace_back(joined(path, below[i].first), below[i].second);
   }
   return out;
 }
@@ -251,7 +253,8 @@ void Module::load_state_dict(const StateDict& state, bool strict) const {
   }
   CLEW_CHECK(!strict || (missing.empty() && unexpected.empty()), ValueError,
              "load_state_dict: expected the names of ", state_->kind, ", got ",
-             missing.empty() ? "" : "none of " + missing, missing.empty() || unexpected.empty() ? "" : " and ",
+             missing.empty() ? "" : "none of " + missing,
+             missing.empty() || unexpected.empty() ? "" : " and ",
              unexpected.empty() ? "" : "unexpected " + unexpected, " (strict=false loads what fits)");
   const NoGradGuard guard;
   for (const auto& [name, value] : state) {

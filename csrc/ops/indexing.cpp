@@ -31,13 +31,12 @@ Tensor slice_dim(const Tensor& t, int64_t dim, const Slice& s) {
 
 // Number of dimensions that an item consumes; a mask takes as many as it has.
 int64_t consumed(const TensorIndex& item) {
-  return std::visit(Overloaded{[](NoneType) -> int64_t { return 0; },
-                               [](EllipsisType) -> int64_t { return 0; },
-                               [](bool) -> int64_t { return 0; },
-                               [](const Slice&) -> int64_t { return 1; },
-                               [](int64_t) -> int64_t { return 1; },
-                               [](const Tensor& t) -> int64_t { return t.dtype() == kBool ? t.dim() : 1; }},
-                    item.value());
+  return std::visit(
+      Overloaded{[](NoneType) -> int64_t { return 0; }, [](EllipsisType) -> int64_t { return 0; },
+                 [](bool) -> int64_t { return 0; }, [](const Slice&) -> int64_t { return 1; },
+                 [](int64_t) -> int64_t { return 1; },
+                 [](const Tensor& t) -> int64_t { return t.dtype() == kBool ? t.dim() : 1; }},
+      item.value());
 }
 
 }  // namespace
@@ -60,8 +59,8 @@ Resolved resolve(const Tensor& self, std::span<const TensorIndex> items) {
     r.advanced = true;
   };
   const auto put_tensor = [&](const Tensor& t) {
-    CLEW_CHECK(!is_floating(t.dtype()), IndexError, "index: expected an integer or bool tensor as index, got dtype ",
-               t.dtype());
+    CLEW_CHECK(!is_floating(t.dtype()), IndexError,
+               "index: expected an integer or bool tensor as index, got dtype ", t.dtype());
     if (t.dtype() != kBool && t.dim() == 0 && !t.is_meta()) {  // a number that happens to be a tensor
       r.view = select(r.view, dim, t.item().to_int());
     } else if (t.dtype() != kBool || t.dim() == 1) {
@@ -74,8 +73,8 @@ Resolved resolve(const Tensor& self, std::span<const TensorIndex> items) {
       const Tensor coordinates = nonzero(t);
       for (int64_t d = 0; d < t.dim(); ++d) {
         CLEW_CHECK(t.size(d) == r.view.size(dim), IndexError, "index: expected a mask that fits shape ",
-                   r.view.sizes(), ", got shape ", t.sizes(), " (sizes ", t.size(d), " and ", r.view.size(dim),
-                   " at dimension ", dim, ")");
+                   r.view.sizes(), ", got shape ", t.sizes(), " (sizes ", t.size(d), " and ",
+                   r.view.size(dim), " at dimension ", dim, ")");
         put_index(select(coordinates, 1, d));
       }
     }
@@ -102,7 +101,8 @@ Resolved resolve(const Tensor& self, std::span<const TensorIndex> items) {
 Tensor get(const Tensor& self, std::span<const TensorIndex> items) {
   const Resolved r = resolve(self, items);
   if (r.advanced) return index(r.view, r.indices);
-  return r.view.is_same(self) ? as_strided(self, self.sizes(), self.strides(), self.storage_offset()) : r.view;
+  return r.view.is_same(self) ? as_strided(self, self.sizes(), self.strides(), self.storage_offset())
+                              : r.view;
 }
 
 void set(const Tensor& self, std::span<const TensorIndex> items, const Tensor& value) {
@@ -124,11 +124,13 @@ namespace clew {
 Tensor Tensor::index(std::initializer_list<indexing::TensorIndex> items) const {
   return indexing::get(*this, {items.begin(), items.size()});
 }
-const Tensor& Tensor::index_put_(std::initializer_list<indexing::TensorIndex> items, const Tensor& value) const {
+const Tensor& Tensor::index_put_(std::initializer_list<indexing::TensorIndex> items,
+                                 const Tensor& value) const {
   indexing::set(*this, {items.begin(), items.size()}, value);
   return *this;
 }
-const Tensor& Tensor::index_put_(std::initializer_list<indexing::TensorIndex> items, const Scalar& value) const {
+const Tensor& Tensor::index_put_(std::initializer_list<indexing::TensorIndex> items,
+                                 const Scalar& value) const {
   indexing::set(*this, {items.begin(), items.size()}, full({}, value, options()));
   return *this;
 }

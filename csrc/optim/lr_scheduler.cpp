@@ -67,7 +67,8 @@ ExponentialLR::ExponentialLR(Optimizer& optimizer, double gamma) : LRScheduler(o
 }
 std::vector<double> ExponentialLR::get_lr() { return scaled(last_epoch_ != 0 ? gamma_ : 1); }
 
-LinearLR::LinearLR(Optimizer& optimizer, const LinearLROptions& options) : LRScheduler(optimizer), o_(options) {
+LinearLR::LinearLR(Optimizer& optimizer, const LinearLROptions& options)
+    : LRScheduler(optimizer), o_(options) {
   CLEW_CHECK(o_.start_factor > 0 && o_.start_factor <= 1, ValueError,
              "LinearLR: expected start_factor in (0, 1], got ", o_.start_factor);
   CLEW_CHECK(o_.end_factor >= 0 && o_.end_factor <= 1, ValueError,

@@ -57,8 +57,8 @@ class StateReader {
     return t;
   }
   void finish() const {
-    CLEW_CHECK(entries_.empty(), ValueError, kind_, ": expected the state of this optimizer, got unexpected '",
-               entries_.begin()->first, "'");
+    CLEW_CHECK(entries_.empty(), ValueError, kind_,
+               ": expected the state of this optimizer, got unexpected '", entries_.begin()->first, "'");
   }
 
  private:
@@ -179,7 +179,8 @@ void Adam::add_param_group(ParamGroup<AdamOptions> group) {
   check_beta(kind_, "beta1", o.beta1);
   check_beta(kind_, "beta2", o.beta2);
   const size_t n = group.params.size();
-  State s{TensorList(n), TensorList(n), TensorList(o.amsgrad ? n : 0), zeros({static_cast<int64_t>(n)}, kFloat32)};
+  State s{TensorList(n), TensorList(n), TensorList(o.amsgrad ? n : 0),
+          zeros({static_cast<int64_t>(n)}, kFloat32)};
   states_.push_back(std::move(s));
   groups_.push_back(std::move(group));
 }
@@ -240,7 +241,8 @@ void Adam::load_state_dict(const NamedTensors& state) {
       s.exp_avg[i] = reader.take(key(number, "exp_avg"), params[i].sizes());
       s.exp_avg_sq[i] = reader.take(key(number, "exp_avg_sq"), params[i].sizes());
       const std::string largest = key(number, "max_exp_avg_sq");
-      if (options.amsgrad && reader.has(largest)) s.max_exp_avg_sq[i] = reader.take(largest, params[i].sizes());
+      if (options.amsgrad && reader.has(largest))
+        s.max_exp_avg_sq[i] = reader.take(largest, params[i].sizes());
     }
     fresh.push_back(std::move(s));
   }

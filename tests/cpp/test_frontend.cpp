@@ -69,7 +69,8 @@ TEST_CASE("a module is a handle that knows its names", "[frontend]") {
   Net net;
   std::vector<std::string> names;
   for (const auto& [name, p] : net.named_parameters()) names.push_back(name);
-  CHECK(names == std::vector<std::string>{"hidden.weight", "hidden.bias", "norm.weight", "norm.bias", "out.weight"});
+  CHECK(names ==
+        std::vector<std::string>{"hidden.weight", "hidden.bias", "norm.weight", "norm.bias", "out.weight"});
   names.clear();
   for (const auto& [name, t] : net.state_dict()) names.push_back(name);
   CHECK(names == std::vector<std::string>{"hidden.weight", "hidden.bias", "norm.weight", "norm.bias",
@@ -121,7 +122,8 @@ TEST_CASE("state goes through files and back", "[frontend]") {
 
   const Tensor shared = randn({3});
   const Tensor empty_one = zeros({0, 2});
-  save(NamedTensors{{"x", shared}, {"flag", tensor({true, false})}, {"again", shared}, {"empty", empty_one}}, path);
+  save(NamedTensors{{"x", shared}, {"flag", tensor({true, false})}, {"again", shared}, {"empty", empty_one}},
+       path);
   const NamedTensors back = load(path);
   REQUIRE(back.size() == 4);
   CHECK(back[0].first == "x");
@@ -227,12 +229,15 @@ TEST_CASE("optimizers and schedules train and resume", "[frontend]") {
     }
     return out;
   };
-  CHECK(rates([](auto& o) { return optim::StepLR(o, 2, 0.5); }, 5) == std::vector<double>{1, 1, 0.5, 0.5, 0.25});
+  CHECK(rates([](auto& o) { return optim::StepLR(o, 2, 0.5); }, 5) ==
+        std::vector<double>{1, 1, 0.5, 0.5, 0.25});
   CHECK(rates([](auto& o) { return optim::MultiStepLR(o, {1, 3, 3}, 0.5); }, 4) ==
         std::vector<double>{1, 0.5, 0.5, 0.125});
-  CHECK(rates([](auto& o) { return optim::LambdaLR(o, [](int64_t e) { return 1.0 / double(e + 1); }); }, 3)[1] == 0.5);
+  CHECK(rates([](auto& o) { return optim::LambdaLR(o, [](int64_t e) { return 1.0 / double(e + 1); }); },
+              3)[1] == 0.5);
   CHECK(rates([](auto& o) { return optim::CosineAnnealingLR(o, 4); }, 5)[2] == Approx(0.5));
-  CHECK(rates([](auto& o) { return optim::OneCycleLR(o, {.max_lr = 2, .total_steps = 10}); }, 10)[0] == Approx(0.08));
+  CHECK(rates([](auto& o) { return optim::OneCycleLR(o, {.max_lr = 2, .total_steps = 10}); }, 10)[0] ==
+        Approx(0.08));
   optim::SGD o({p}, {.lr = 1.0});
   optim::ReduceLROnPlateau plateau(o, {.patience = 1});
   for (const double metric : {1.0, 1.0, 1.0}) plateau.step(metric);

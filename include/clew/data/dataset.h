@@ -30,7 +30,8 @@ concept BatchDataset = Dataset<D> && requires(const D& d, const std::vector<int6
   { d.get_batch(rows) } -> std::convertible_to<Example>;
 };
 
-/// Rows of tensors in memory; a batch is one gather. Raises ShapeError unless both have the same number of rows.
+/// Rows of tensors in memory; a batch is one gather. Raises ShapeError unless both have the same number of
+/// rows.
 class CLEW_API TensorDataset {
  public:
   explicit TensorDataset(Tensor data, Tensor target = {});
@@ -48,7 +49,8 @@ class CLEW_API TensorDataset {
 template <Dataset D>
 class Subset {
  public:
-  Subset(D dataset, std::vector<int64_t> indices) : dataset_(std::move(dataset)), indices_(std::move(indices)) {}
+  Subset(D dataset, std::vector<int64_t> indices)
+      : dataset_(std::move(dataset)), indices_(std::move(indices)) {}
   Example get(int64_t i) const { return dataset_.get(indices_.at(static_cast<size_t>(i))); }
   int64_t size() const { return static_cast<int64_t>(indices_.size()); }
 
@@ -74,9 +76,10 @@ MapDataset<D, F> map(D dataset, F f) {
   return {std::move(dataset), std::move(f)};
 }
 
-/// Splits a dataset at random into parts of the given lengths, by the default generator. Raises ValueError unless they
-/// add up to its size.
-CLEW_API std::vector<std::vector<int64_t>> random_split_indices(int64_t size, const std::vector<int64_t>& lengths);
+/// Splits a dataset at random into parts of the given lengths, by the default generator. Raises ValueError
+/// unless they add up to its size.
+CLEW_API std::vector<std::vector<int64_t>> random_split_indices(int64_t size,
+                                                                const std::vector<int64_t>& lengths);
 template <Dataset D>
 std::vector<Subset<D>> random_split(const D& dataset, const std::vector<int64_t>& lengths) {
   std::vector<Subset<D>> out;
@@ -109,7 +112,8 @@ struct Stack {
 
 // ---- files ----------------------------------------------------------------------------------------
 
-/// Reads a file in the IDX format of the MNIST digits (its header names type and sizes). Raises FileFormatError.
+/// Reads a file in the IDX format of the MNIST digits (its header names type and sizes). Raises
+/// FileFormatError.
 CLEW_API Tensor read_idx(const std::filesystem::path& path);
 /// Writes uint8, int8, int16, int32, float32 or float64 in that format.
 CLEW_API void write_idx(const Tensor& tensor, const std::filesystem::path& path);
@@ -118,8 +122,8 @@ struct CsvOptions {
   char separator = ',';
   int64_t skip_rows = 0;  // a header, say
 };
-/// Reads numbers, one row a line, into float32 (rows, columns). Raises FileFormatError with the line and column of
-/// what is no number, and for rows of unequal length.
+/// Reads numbers, one row a line, into float32 (rows, columns). Raises FileFormatError with the line and
+/// column of what is no number, and for rows of unequal length.
 CLEW_API Tensor read_csv(const std::filesystem::path& path, const CsvOptions& options = {});
 
 /// Images and labels in IDX files as a dataset: float32 images (N, 1, H, W) in [0, 1], int64 labels (N,).

@@ -31,9 +31,9 @@ CLEW_API Sampler weighted_sampler(const Tensor& weights, int64_t count, bool rep
 struct DataLoaderOptions {
   int64_t batch_size = 1;
   bool shuffle = false, drop_last = false;
-  int workers = 0;           // threads; 0 makes each batch when it is asked for
-  int64_t prefetch = 2;      // batches that each worker may be ahead
-  Sampler sampler = {};      // in place of `shuffle`
+  int workers = 0;                                    // threads; 0 makes each batch when it is asked for
+  int64_t prefetch = 2;                               // batches that each worker may be ahead
+  Sampler sampler = {};                               // in place of `shuffle`
   std::optional<Generator> generator = std::nullopt;  // of the order
 };
 
@@ -74,8 +74,8 @@ CLEW_API void check_options(const DataLoaderOptions& o);
 
 }  // namespace detail
 
-/// Goes over a dataset in batches: `for (const Example& batch : loader)`. Every loop is a new epoch. Batches come in
-/// the same order whatever the number of workers; `get` of the dataset is called from them at once.
+/// Goes over a dataset in batches: `for (const Example& batch : loader)`. Every loop is a new epoch. Batches
+/// come in the same order whatever the number of workers; `get` of the dataset is called from them at once.
 template <Dataset D>
 class DataLoader {
  public:
@@ -83,8 +83,8 @@ class DataLoader {
       : dataset_(std::make_shared<const D>(std::move(dataset))), o_(std::move(options)) {
     detail::check_options(o_);
     if (!o_.sampler) {
-      o_.sampler = o_.shuffle ? random_sampler(dataset_->size(), o_.generator)
-                              : sequential_sampler(dataset_->size());
+      o_.sampler =
+          o_.shuffle ? random_sampler(dataset_->size(), o_.generator) : sequential_sampler(dataset_->size());
     }
   }
 
@@ -108,7 +108,8 @@ class DataLoader {
 
    private:
     friend class DataLoader;
-    explicit Iterator(std::shared_ptr<detail::Pipeline> p) : pipeline_(std::move(p)), batch_(pipeline_->next()) {}
+    explicit Iterator(std::shared_ptr<detail::Pipeline> p)
+        : pipeline_(std::move(p)), batch_(pipeline_->next()) {}
     std::shared_ptr<detail::Pipeline> pipeline_;
     std::optional<Example> batch_;
   };
@@ -128,7 +129,8 @@ class DataLoader {
         return transforms::Stack()(samples);
       }
     };
-    return Iterator(std::make_shared<detail::Pipeline>(count, o_.workers, o_.workers * o_.prefetch, std::move(make)));
+    return Iterator(
+        std::make_shared<detail::Pipeline>(count, o_.workers, o_.workers * o_.prefetch, std::move(make)));
   }
   End end() const { return {}; }
 

@@ -15,12 +15,12 @@ namespace clew {
 
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
-/// Writes named tensors to a file, which appears whole or not at all. Tensors that are one and the same memory are
-/// written once. Raises ValueError for names that repeat, Error when the file cannot be written.
+/// Writes named tensors to a file, which appears whole or not at all. Tensors that are one and the same
+/// memory are written once. Raises ValueError for names that repeat, Error when the file cannot be written.
 CLEW_API void save(const NamedTensors& tensors, const std::filesystem::path& path);
-/// Reads named tensors, in the order they were saved. A file of Python's clew.save with nested lists and dicts gives
-/// its tensors by path: "model.fc.weight". Raises FileFormatError for a file that is damaged or hostile; nothing is
-/// returned then.
+/// Reads named tensors, in the order they were saved. A file of Python's clew.save with nested lists and
+/// dicts gives its tensors by path: "model.fc.weight". Raises FileFormatError for a file that is damaged or
+/// hostile; nothing is returned then.
 CLEW_API NamedTensors load(const std::filesystem::path& path);
 
 /// A module's state_dict(), and back. Loading raises as load_state_dict does.

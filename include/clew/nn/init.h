@@ -22,7 +22,8 @@ CLEW_API Tensor eye_(const Tensor& tensor);
 CLEW_API double calculate_gain(std::string_view nonlinearity, std::optional<double> slope = std::nullopt);
 
 /// U(-a, a) with a = gain * sqrt(6 / (fan_in + fan_out)). `tensor` has shape (out, in, ...).
-/// Reference: Glorot, Bengio. Understanding the difficulty of training deep feedforward neural networks. 2010.
+/// Reference: Glorot, Bengio. Understanding the difficulty of training deep feedforward neural networks.
+/// 2010.
 CLEW_API Tensor xavier_uniform_(const Tensor& tensor, double gain = 1);
 /// N(0, std^2) with std = gain * sqrt(2 / (fan_in + fan_out)).
 CLEW_API Tensor xavier_normal_(const Tensor& tensor, double gain = 1);

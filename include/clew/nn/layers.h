@@ -100,9 +100,9 @@ struct Conv2dOptions {
   bool bias = true;
   TensorOptions options = {};
 };
-/// 2-d convolution (cross-correlation). weight (out, in / groups, kh, kw), bias (out,), both from U(-k, k) with
-/// k = 1 / sqrt(fan_in). Input (N, C, H, W) or (C, H, W). Raises ValueError for channels that `groups` does not
-/// divide.
+/// 2-d convolution (cross-correlation). weight (out, in / groups, kh, kw), bias (out,), both from U(-k, k)
+/// with k = 1 / sqrt(fan_in). Input (N, C, H, W) or (C, H, W). Raises ValueError for channels that `groups`
+/// does not divide.
 class CLEW_API Conv2d : public Layer<Conv2d> {
  public:
   explicit Conv2d(const Conv2dOptions& o);

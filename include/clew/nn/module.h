@@ -134,11 +134,11 @@ class ModuleKind {
 };
 
 /// Inside a class derived from nn::Module: its name, and calling it like a function.
-#define CLEW_MODULE(Self)                                                             \
-  template <class... ForwardArguments>                                                \
-  decltype(auto) operator()(ForwardArguments&&... arguments) {                        \
+#define CLEW_MODULE(Self)                                                               \
+  template <class... ForwardArguments>                                                  \
+  decltype(auto) operator()(ForwardArguments&&... arguments) {                          \
     return ::clew::nn::run_module(*this, std::forward<ForwardArguments>(arguments)...); \
-  }                                                                                   \
+  }                                                                                     \
   [[no_unique_address]] ::clew::nn::ModuleKind<Self> clew_module_kind_{*this, #Self};
 
 /// Base of the built-in layers: a module whose `forward` is const.

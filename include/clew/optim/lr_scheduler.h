@@ -115,8 +115,8 @@ struct OneCycleLROptions {
   double div_factor = 25, final_div_factor = 1e4;
   bool three_phase = false;
 };
-/// Up from max_lr / div_factor to max_lr, then down to the initial rate / final_div_factor; momentum the other
-/// way. Reference: Smith, Topin. Super-Convergence. 2017. arXiv:1708.07120.
+/// Up from max_lr / div_factor to max_lr, then down to the initial rate / final_div_factor; momentum the
+/// other way. Reference: Smith, Topin. Super-Convergence. 2017. arXiv:1708.07120.
 class CLEW_API OneCycleLR : public LRScheduler {
  public:
   OneCycleLR(Optimizer& optimizer, const OneCycleLROptions& options);

@@ -66,7 +66,7 @@ class CLEW_API SGD : public Optimizer {
 
  private:
   std::vector<ParamGroup<SGDOptions>> groups_;
-  std::vector<TensorList> buffers_;             // v of each parameter of each group; undefined before its first step
+  std::vector<TensorList> buffers_;  // v of each parameter of each group; undefined before its first step
 };
 
 struct AdamOptions {
