@@ -15,7 +15,7 @@ install_system
 ensure_venv
 say "Installing build and test requirements into $VENV"
 pip_install --upgrade "pip>=23"
-install_requirements build run test
+install_requirements build run test docs
 if [ "${CLEW_WITH_TORCH:-}" = 1 ] || [ "${CI:-}" = true ]; then
   if ! python -c 'import torch' >/dev/null 2>&1; then
     note "installing PyTorch for the comparisons"

@@ -6,6 +6,9 @@ import doctest
 import importlib
 import pkgutil
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,11 +52,73 @@ def python_blocks(path: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/architecture.md"])
+PAGES = ["README.md", "docs/architecture.md", "docs/start_python.md", "docs/tape.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_page_examples(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    # The blocks of a page are one program.
+    names = {"__name__": "__main__"}
     for block in python_blocks(ROOT / page):
-        exec(compile(block, page, "exec"), {"__name__": "__main__"})
+        exec(compile(block, page, "exec"), names)
+
+
+def test_cpp_page_examples(tmp_path: Path) -> None:
+    """Each C++ block of the page is a function of one program, against the built library."""
+    library = Path(clew.__file__).parent / "lib"
+    include = ROOT / "include"
+    blocks = re.findall(
+        r"^```cpp\n(.*?)^```", (ROOT / "docs/start_cpp.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert blocks
+    text = "#include <clew/clew.h>\n#include <iostream>\nusing namespace clew;\n"
+    # A struct with member templates cannot stand inside a function.
+    structs = re.compile(r"^struct .*?^};\n", re.MULTILINE | re.DOTALL)
+    for i, block in enumerate(blocks):
+        outside, inside = "".join(structs.findall(block)), structs.sub("", block)
+        text += f"namespace block{i} {{\n{outside}void run() {{\n{inside}}}\n}}\n"
+    text += "int main() {" + "".join(f" block{i}::run();" for i in range(len(blocks))) + " }\n"
+    (tmp_path / "page.cpp").write_text(text)
+    subprocess.run(
+        [
+            "g++",
+            "-std=c++20",
+            "-O1",
+            f"-I{include}",
+            "page.cpp",
+            f"-L{library}",
+            f"-Wl,-rpath,{library}",
+            "-lclew",
+            "-o",
+            "page",
+        ],
+        check=True,
+        cwd=tmp_path,
+    )
+    done = subprocess.run([tmp_path / "page"], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "in module 0 (Linear)" in done.stdout
+
+
+def test_site_builds(tmp_path: Path) -> None:
+    """The Sphinx site, with warnings as errors; the registry's pages hold every op."""
+    pytest.importorskip("sphinx")
+    pytest.importorskip("myst_parser")
+    pytest.importorskip("furo")
+    source = tmp_path / "docs"
+    shutil.copytree(ROOT / "docs", source, ignore=shutil.ignore_patterns("_build", "ops"))
+    (tmp_path / "include").symlink_to(ROOT / "include")
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", source, tmp_path / "html"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    pages = "".join(p.read_text() for p in (tmp_path / "html" / "ops").glob("*.html"))
+    for entry in clew._C.op_table():
+        if entry["kind"] != "Internal":
+            assert f"<h2>{entry['name']}<" in pages, entry["name"]
 
 
 def test_readme_has_an_example() -> None:
