@@ -119,34 +119,6 @@ def test_same_numbers(name, tmp_path):
         assert clew.equal(got[key], value), key
 
 
-def test_same_names(capsys):
-    """Every name that Python has at this tier is in C++ too; the report is printed."""
-    lines = subprocess.run([frontend_program(), "names"], capture_output=True, text=True, check=True).stdout
-    have: dict[str, set[str]] = {}
-    for line in lines.splitlines():
-        kind, name = line.split()
-        have.setdefault(kind, set()).add(name.partition("<")[0])
-    from clew._tiers import TIERS
-
-    scopes = {
-        "module": ("nn", lambda n: n != "Parameter"),
-        "function": ("nn.functional", lambda n: True),
-        "init": ("nn.init", lambda n: True),
-        "optimizer": ("optim", lambda n: True),
-        "scheduler": ("optim.lr_scheduler", lambda n: True),
-        "utils": ("nn.utils", lambda n: True),
-    }
-    gaps, report = [], []
-    for kind, (scope, counts) in scopes.items():
-        wanted = [n for n in TIERS[scope][0].split() if counts(n)]
-        missing = [n for n in wanted if n not in have.get(kind, set())]
-        report.append(f"{kind}: {len(wanted) - len(missing)} of {len(wanted)}")
-        gaps += [f"{scope}.{n}" for n in missing]
-    with capsys.disabled():
-        print("\nC++ frontend beside Python: " + ", ".join(report))
-    assert not gaps, f"missing in C++: {', '.join(gaps)}"
-
-
 # --- programs built outside the tree ----------------------------------------------------------------
 
 
