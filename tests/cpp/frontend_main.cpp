@@ -57,16 +57,10 @@ const std::map<std::string, std::function<Case()>>& cases() {
        [] {
          return one(AvgPool2d({.kernel_size = 3, .stride = 2, .padding = 1, .count_include_pad = false}));
        }},
-      {"AdaptiveAvgPool2d",
-       [] {
-         return one(AdaptiveAvgPool2d({2, 3}));
-       }},
+      {"AdaptiveAvgPool2d", [] { return one(AdaptiveAvgPool2d({2, 3})); }},
       {"BatchNorm1d", [] { return one(BatchNorm1d(5)); }},
       {"BatchNorm2d", [] { return one(BatchNorm2d({.num_features = 4, .momentum = std::nullopt})); }},
-      {"LayerNorm",
-       [] {
-         return one(LayerNorm({.normalized_shape = {2, 5}}));
-       }},
+      {"LayerNorm", [] { return one(LayerNorm({.normalized_shape = {2, 5}})); }},
       {"ReLU", [] { return one(ReLU()); }},
       {"LeakyReLU", [] { return one(LeakyReLU(0.2)); }},
       {"GELU", [] { return one(GELU("tanh")); }},
