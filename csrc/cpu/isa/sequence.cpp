@@ -18,6 +18,69 @@ template <class T>
 constexpr int64_t kPanel = 2 * kVecLanes<T>;
 
 template <class T>
+inline __attribute__((always_inline)) void store(T* out, const Vec<T>& v) {
+  memcpy(out, &v, sizeof(v));
+}
+
+#ifndef __clang__
+/// Lane numbers of two vectors side by side: the halves that change places in one step of a transposition.
+template <class T, int kWidth, bool kSecond>
+inline __attribute__((always_inline)) auto exchanged() {
+  using Int = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+  typedef Int Lanes __attribute__((vector_size(kVecBytes)));
+  Lanes lanes{};
+  for (int i = 0; i < kVecLanes<T>; ++i) {
+    const bool low = (i & kWidth) == 0;
+    lanes[i] = kSecond ? (low ? i + kWidth : kVecLanes<T> + i) : (low ? i : kVecLanes<T> + i - kWidth);
+  }
+  return lanes;
+}
+
+/// The square block of V vectors that `x` holds, transposed: blocks of 1, 2, 4, ... lanes change places.
+template <class T, int kWidth = 1>
+inline __attribute__((always_inline)) void transpose_square(Vec<T>* x) {
+  constexpr int V = kVecLanes<T>;
+  if constexpr (kWidth < V) {
+#pragma GCC unroll 16
+    for (int i = 0; i < V; ++i) {
+      if ((i & kWidth) != 0) continue;
+      const Vec<T> a = x[i], b = x[i + kWidth];
+      x[i] = __builtin_shuffle(a, b, exchanged<T, kWidth, false>());
+      x[i + kWidth] = __builtin_shuffle(a, b, exchanged<T, kWidth, true>());
+    }
+    transpose_square<T, kWidth * 2>(x);
+  }
+}
+#endif
+
+/// Columns of B that lie as rows in memory: panels[p * W + c] = b[c * col_b + p] for c < width, p < k.
+template <class T>
+void pack_columns(T* panel, const T* b, int64_t k, int64_t width, int64_t col_b) {
+  constexpr int64_t W = kPanel<T>;
+  int64_t c = 0;
+#ifndef __clang__
+  constexpr int64_t V = kVecLanes<T>;
+  for (; c + V <= width; c += V) {
+    int64_t p = 0;
+    for (; p + V <= k; p += V) {
+      Vec<T> x[V];
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < V; ++i) x[i] = load(b + (c + i) * col_b + p);
+      transpose_square<T>(x);
+#pragma GCC unroll 16
+      for (int64_t i = 0; i < V; ++i) store<T>(panel + (p + i) * W + c, x[i]);
+    }
+    for (; p < k; ++p) {
+      for (int64_t i = c; i < c + V; ++i) panel[p * W + i] = b[i * col_b + p];
+    }
+  }
+#endif
+  for (; c < width; ++c) {
+    for (int64_t p = 0; p < k; ++p) panel[p * W + c] = b[c * col_b + p];
+  }
+}
+
+template <class T>
 void pack(void* panels_, const void* b_, int64_t k, int64_t n, int64_t row_b, int64_t col_b) {
   constexpr int64_t W = kPanel<T>;
   T* panels = static_cast<T*>(panels_);
@@ -25,28 +88,20 @@ void pack(void* panels_, const void* b_, int64_t k, int64_t n, int64_t row_b, in
   for (int64_t j = 0; j < n; j += W, panels += W * k) {
     const int64_t width = smaller(W, n - j);
     if (width < W) memset(panels, 0, static_cast<size_t>(W * k) * sizeof(T));
-    if (col_b == 1) {
-      for (int64_t p = 0; p < k; ++p) {
-        const T* from = b + p * row_b + j;
-        T* to = panels + p * W;
-        if (width == W) {
-          memcpy(to, from, W * sizeof(T));
-        } else {
-          for (int64_t c = 0; c < width; ++c) to[c] = from[c];
-        }
-      }
-    } else {
-      for (int64_t c = 0; c < width; ++c) {
-        const T* from = b + (j + c) * col_b;
-        for (int64_t p = 0; p < k; ++p) panels[p * W + c] = from[p * row_b];
+    if (row_b == 1) {
+      pack_columns(panels, b + j * col_b, k, width, col_b);
+      continue;
+    }
+    for (int64_t p = 0; p < k; ++p) {
+      const T* from = b + p * row_b + j * col_b;
+      T* to = panels + p * W;
+      if (width == W && col_b == 1) {
+        memcpy(to, from, W * sizeof(T));
+      } else {
+        for (int64_t c = 0; c < width; ++c) to[c] = from[c * col_b];
       }
     }
   }
-}
-
-template <class T>
-inline __attribute__((always_inline)) void store(T* out, const Vec<T>& v) {
-  memcpy(out, &v, sizeof(v));
 }
 
 template <class T, int R>
