@@ -176,12 +176,12 @@ void forward(const Problem& p, const ByRow<T>& out, T* logsumexp, const Heads<T>
       for (int64_t k0 = 0; k0 < p.visible(q0 + rows - 1); k0 += kKeys) {
         const int64_t cols = std::min(kKeys, p.visible(q0 + rows - 1) - k0);
         T* s = room.scores.data();
-        room.keys.product(s, block, q, query.row, 1, rows, k0, cols, 0, p.width, 1, false);
+        room.keys.product(s, block, q, query.row, 1, rows, k0, cols, 0, p.width, p.scale, false);
         for (int64_t i = 0; i < rows; ++i) {
           T* row = s + i * block;
           const int64_t seen = std::clamp<int64_t>(p.visible(q0 + i) - k0, 0, cols);
           const double factor =
-              loop.attention_row(row, seen, p.scale, mask.row(b, h, q0 + i, k0), &maximum[i], &sum[i]);
+              loop.attention_row(row, seen, mask.row(b, h, q0 + i, k0), &maximum[i], &sum[i]);
           std::fill(row + seen, row + cols, T(0));
           if (k0 > 0 && factor != 1) loop.scale(y + i * out.row(), p.value_width, factor);
           if (p.dropout > 0) {
@@ -265,14 +265,14 @@ void backward(const Problem& p, const ByRow<T>& dq, const ByRow<T>& dk, const By
       for (int64_t k0 = 0; k0 < p.visible(q0 + rows - 1); k0 += kKeys) {
         const int64_t cols = std::min(kKeys, p.visible(q0 + rows - 1) - k0);
         T *w = room.weights.data(), *d = room.scores.data();
-        room.keys.product(w, block, q, query.row, 1, rows, k0, cols, 0, p.width, 1, false);
+        room.keys.product(w, block, q, query.row, 1, rows, k0, cols, 0, p.width, p.scale, false);
         room.values.product(d, block, g, go.row(), 1, rows, k0, cols, 0, p.value_width, 1, false);
         for (int64_t i = 0; i < rows; ++i) {
           T *wi = w + i * block, *di = d + i * block;
           const int64_t at = head * p.queries + q0 + i,
                         seen = std::clamp<int64_t>(p.visible(q0 + i) - k0, 0, cols);
           if (p.dropout > 0) dropout.factors(room.keep.data(), at * p.keys + k0, seen);
-          loop.attention_backward_row(wi, di, seen, p.scale, mask.row(b, h, q0 + i, k0),
+          loop.attention_backward_row(wi, di, seen, mask.row(b, h, q0 + i, k0),
                                       static_cast<double>(logsumexp[at]), delta[i],
                                       p.dropout > 0 ? room.keep.data() : nullptr);
           std::fill(wi + seen, wi + cols, T(0));

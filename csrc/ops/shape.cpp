@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "clew/autograd/grad_mode.h"
 #include "core/shapes.h"
 #include "dispatch/apply.h"
 #include "registry/slots.h"
@@ -359,6 +360,49 @@ Tensor narrow_composite(const Tensor& input, int64_t dim, int64_t start, int64_t
   return slice(input, d, start, start + length, 1);
 }
 
+/// The gradient of all `pieces` of `input` at once: `join` puts theirs together. Were each a node of its own,
+/// each would fill a tensor of the input's size.
+void record_pieces(const char* name, const Tensor& input, const TensorList& pieces,
+                   Tensor (*join)(TensorListRef grads, int64_t dim), int64_t dim) {
+  auto node = Ref<autograd::Node>::adopt(
+      new autograd::FunctionNode(name, [join, dim, options = input.options(), shapes = [&] {
+                                   std::vector<Shape> all;
+                                   for (const Tensor& t : pieces) all.push_back(t.sizes().vec());
+                                   return all;
+                                 }()](GradList&& g) -> GradList {
+        TensorList whole;
+        bool any = false;
+        for (size_t i = 0; i < shapes.size(); ++i) {
+          any = any || g[i].defined();
+          whole.push_back(g[i].defined() ? g[i] : zeros(shapes[i], options));
+        }
+        return {any ? join(whole, dim) : Tensor()};
+      }));
+  node->sequence = thread_state.next_sequence++;
+  if (autograd::capture_provenance != nullptr) node->provenance = autograd::capture_provenance();
+  node->edges.push_back(autograd::gradient_edge(input));
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    node->add_output(pieces[i]);
+    autograd::set_history(pieces[i], node, static_cast<uint32_t>(i));
+  }
+}
+
+TensorList split_into(const Tensor& input, IntArrayRef sizes, int64_t d) {
+  const bool recording = sizes.size() > 1 && is_grad_enabled() && apply_detail::wants_grad(input);
+  TensorList out;
+  out.reserve(sizes.size());
+  std::optional<NoGradGuard> guard;
+  if (recording) guard.emplace();
+  int64_t start = 0;
+  for (int64_t n : sizes) {
+    out.push_back(slice(input, d, start, start + n, 1));
+    start += n;
+  }
+  guard.reset();
+  if (recording) record_pieces("SplitBackward", input, out, cat, d);
+  return out;
+}
+
 TensorList split_sizes_composite(const Tensor& input, IntArrayRef split_sizes, int64_t dim) {
   CLEW_CHECK(input.dim() > 0, ShapeError, "split: expected an input with dimensions, got a 0-dim tensor");
   const int64_t d = wrap_dim("split", dim, input.dim());
@@ -372,14 +416,7 @@ TensorList split_sizes_composite(const Tensor& input, IntArrayRef split_sizes, i
   }
   CLEW_CHECK(rest == 0, ValueError, "split: expected sizes that add up to ", size, ", got ", split_sizes,
              " (dimension ", d, ")");
-  TensorList out;
-  out.reserve(split_sizes.size());
-  int64_t start = 0;
-  for (int64_t n : split_sizes) {
-    out.push_back(slice(input, d, start, start + n, 1));
-    start += n;
-  }
-  return out;
+  return split_into(input, split_sizes, d);
 }
 
 TensorList split_composite(const Tensor& input, int64_t split_size, int64_t dim) {
@@ -388,14 +425,14 @@ TensorList split_composite(const Tensor& input, int64_t split_size, int64_t dim)
   const int64_t size = input.sizes()[static_cast<size_t>(d)];
   CLEW_CHECK(split_size > 0 || (split_size == 0 && size == 0), ValueError,
              "split: expected split_size > 0, got ", split_size, " (dimension ", d, " of size ", size, ")");
-  TensorList out;
+  Shape sizes;
   int64_t start = 0;
   do {
     const int64_t n = std::min(split_size, size - start);
-    out.push_back(slice(input, d, start, start + n, 1));
+    sizes.push_back(n);
     start += n;
   } while (start < size);
-  return out;
+  return split_into(input, sizes, d);
 }
 
 TensorList chunk_composite(const Tensor& input, int64_t chunks, int64_t dim) {
@@ -414,9 +451,14 @@ TensorList unbind_composite(const Tensor& input, int64_t dim) {
   CLEW_CHECK(input.dim() > 0, IndexError, "unbind: expected an input with dimensions, got a 0-dim tensor");
   const int64_t d = wrap_dim("unbind", dim, input.dim());
   const int64_t size = input.sizes()[static_cast<size_t>(d)];
+  const bool recording = size > 1 && is_grad_enabled() && apply_detail::wants_grad(input);
   TensorList out;
   out.reserve(static_cast<size_t>(size));
+  std::optional<NoGradGuard> guard;
+  if (recording) guard.emplace();
   for (int64_t i = 0; i < size; ++i) out.push_back(select(input, d, i));
+  guard.reset();
+  if (recording) record_pieces("UnbindBackward", input, out, stack, d);
   return out;
 }
 

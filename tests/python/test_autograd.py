@@ -761,3 +761,41 @@ def test_identity_of_wrappers() -> None:
     node = (x * 2).grad_fn.next_functions[0][0]
     assert node.variable is x and node.variable.tag == "kept"
     assert x.grad is x.grad
+
+
+@pytest.mark.parametrize("cut", ["split", "chunk", "unbind"])
+def test_pieces_have_one_gradient(cut: str) -> None:
+    """The pieces of a split share a node; unused ones, in-place writes and views of a changed base go through."""
+    cuts = {
+        "split": lambda t: t.split([1, 2], 0),
+        "chunk": lambda t: t.chunk(3, 0),
+        "unbind": lambda t: t.unbind(0),
+    }
+    cut_up = cuts[cut]
+    x = clew.arange(6.0).reshape(3, 2).requires_grad_()
+    y = x * 2
+    pieces = cut_up(y)
+    pieces[1].square().sum().backward(retain_graph=True)
+    want = np.zeros((3, 2))
+    want[1 : 3 if cut == "split" else 2] = 8 * x.detach().numpy()[1 : 3 if cut == "split" else 2]
+    assert np.array_equal(x.grad.numpy(), want)
+    # A write into a piece reaches the base, and the other pieces see it.
+    x.grad = None
+    y = x * 2
+    pieces = cut_up(y)
+    pieces[1].mul_(3)
+    (y.sum() + pieces[0].sum()).backward()
+    want = np.full((3, 2), 2.0)
+    want[1 : 3 if cut == "split" else 2] = 6
+    want[0] += 2
+    assert np.array_equal(x.grad.numpy(), want)
+    # A write into the base.
+    x.grad = None
+    y = x * 2
+    pieces = cut_up(y)
+    y.mul_(5)
+    pieces[-1].sum().backward()
+    want = np.zeros((3, 2))
+    want[1 if cut == "split" else 2 :] = 10
+    assert np.array_equal(x.grad.numpy(), want)
+    assert clew.autograd.gradgradcheck(lambda t: cut_up(t * t)[1], (x.detach().double().requires_grad_(),))

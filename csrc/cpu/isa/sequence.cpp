@@ -315,22 +315,21 @@ template <class T>
 constexpr T kMinusInf = -static_cast<T>(__builtin_inf());
 
 template <class T>
-inline void scores(T* s, int64_t n, T scale, const MaskRow& mask) {
-  if (mask.data == nullptr) {
-    for (int64_t i = 0; i < n; ++i) s[i] *= scale;
-  } else if (mask.is_bool) {
+inline void add_mask(T* s, int64_t n, const MaskRow& mask) {
+  if (mask.data == nullptr) return;
+  if (mask.is_bool) {
     const uint8_t* m = static_cast<const uint8_t*>(mask.data);
     if (mask.stride == 1) {
-      for (int64_t i = 0; i < n; ++i) s[i] = m[i] != 0 ? s[i] * scale : kMinusInf<T>;
+      for (int64_t i = 0; i < n; ++i) s[i] = m[i] != 0 ? s[i] : kMinusInf<T>;
     } else {
-      for (int64_t i = 0; i < n; ++i) s[i] = m[i * mask.stride] != 0 ? s[i] * scale : kMinusInf<T>;
+      for (int64_t i = 0; i < n; ++i) s[i] = m[i * mask.stride] != 0 ? s[i] : kMinusInf<T>;
     }
   } else {
     const T* m = static_cast<const T*>(mask.data);
     if (mask.stride == 1) {
-      for (int64_t i = 0; i < n; ++i) s[i] = s[i] * scale + m[i];
+      for (int64_t i = 0; i < n; ++i) s[i] += m[i];
     } else {
-      for (int64_t i = 0; i < n; ++i) s[i] = s[i] * scale + m[i * mask.stride];
+      for (int64_t i = 0; i < n; ++i) s[i] += m[i * mask.stride];
     }
   }
 }
@@ -345,9 +344,9 @@ double sum_of(const T* x, int64_t n) {
 }
 
 template <class T>
-double attention_row(void* s_, int64_t n, double scale, const MaskRow& mask, double* maximum, double* sum) {
+double attention_row(void* s_, int64_t n, const MaskRow& mask, double* maximum, double* sum) {
   T* s = static_cast<T*>(s_);
-  scores(s, n, static_cast<T>(scale), mask);
+  add_mask(s, n, mask);
   const T before = static_cast<T>(*maximum);
   const T m = chunk_extreme<1>(s, n, before);
   // While nothing is kept, all is compared with 0: exp(-inf) is 0, -inf - -inf would be NaN.
@@ -360,13 +359,13 @@ double attention_row(void* s_, int64_t n, double scale, const MaskRow& mask, dou
 }
 
 template <class T>
-void attention_backward_row(void* s_, void* d_, int64_t n, double scale, const MaskRow& mask,
-                            double logsumexp, double delta_, const void* keep_) {
+void attention_backward_row(void* s_, void* d_, int64_t n, const MaskRow& mask, double logsumexp,
+                            double delta_, const void* keep_) {
   T* s = static_cast<T*>(s_);
   T* d = static_cast<T*>(d_);
   const T* keep = static_cast<const T*>(keep_);
   const T lse = static_cast<T>(logsumexp), delta = static_cast<T>(delta_);
-  scores(s, n, static_cast<T>(scale), mask);
+  add_mask(s, n, mask);
   CLEW_IVDEP
   for (int64_t i = 0; i < n; ++i) s[i] = math::exp(s[i] - lse);
   if (keep == nullptr) {
