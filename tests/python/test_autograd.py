@@ -765,7 +765,7 @@ def test_identity_of_wrappers() -> None:
 
 @pytest.mark.parametrize("cut", ["split", "chunk", "unbind"])
 def test_pieces_have_one_gradient(cut: str) -> None:
-    """The pieces of a split share a node; unused ones, in-place writes and views of a changed base go through."""
+    """The pieces of a split share a node; unused ones, in-place writes and changed bases go through."""
     cuts = {
         "split": lambda t: t.split([1, 2], 0),
         "chunk": lambda t: t.chunk(3, 0),
