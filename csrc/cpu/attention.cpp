@@ -259,8 +259,10 @@ void backward(const Problem& p, const ByRow<T>& dq, const ByRow<T>& dk, const By
       const T* y = yo.of(b, h) + q0 * yo.row();
       room.queries.pack(q, rows, query.row, 1);
       room.grads.pack(g, rows, go.row(), 1);
+      // delta: the sum over keys of weight * its gradient, which is grad_output * output.
+      const bool whole = p.visible(q0 + rows - 1) <= kKeys;
       double delta[kQueries];
-      for (int64_t i = 0; i < rows; ++i)
+      for (int64_t i = 0; i < rows && !whole; ++i)
         delta[i] = loop.dot(g + i * go.row(), y + i * yo.row(), p.value_width);
       for (int64_t k0 = 0; k0 < p.visible(q0 + rows - 1); k0 += kKeys) {
         const int64_t cols = std::min(kKeys, p.visible(q0 + rows - 1) - k0);
@@ -273,7 +275,7 @@ void backward(const Problem& p, const ByRow<T>& dq, const ByRow<T>& dk, const By
                         seen = std::clamp<int64_t>(p.visible(q0 + i) - k0, 0, cols);
           if (p.dropout > 0) dropout.factors(room.keep.data(), at * p.keys + k0, seen);
           loop.attention_backward_row(wi, di, seen, mask.row(b, h, q0 + i, k0),
-                                      static_cast<double>(logsumexp[at]), delta[i],
+                                      static_cast<double>(logsumexp[at]), whole ? nullptr : &delta[i],
                                       p.dropout > 0 ? room.keep.data() : nullptr);
           std::fill(wi + seen, wi + cols, T(0));
           std::fill(di + seen, di + cols, T(0));

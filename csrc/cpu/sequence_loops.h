@@ -7,9 +7,9 @@
 
 namespace clew::cpu {
 
-/// C = alpha * A B (+ C when accumulating), where B: (k, n) was packed into panels. Element (i, p) of A stands
-/// at a[i * row_a + p * col_a]. Each element of C is one sum in the order of p, whatever the number of rows:
-/// callers may split rows over threads.
+/// C = alpha * A B (+ C when accumulating), where B: (k, n) was packed into panels. Element (i, p) of A
+/// stands at a[i * row_a + p * col_a]. Each element of C is one sum in the order of p, whatever the number of
+/// rows: callers may split rows over threads.
 struct PanelProduct {
   int64_t rows, n, k;
   int64_t row_a, col_a;
@@ -51,10 +51,10 @@ struct MaskRow {
 /// One row of a block of scores. The mask comes on top of n elements, then the online softmax: the running
 /// maximum and sum move on and s becomes exp(s - maximum). Returns what earlier terms are to be scaled by.
 using AttentionRowLoop = double (*)(void* s, int64_t n, const MaskRow& mask, double* maximum, double* sum);
-/// s becomes p = exp(s + mask - logsumexp), and d becomes p * (d * keep - delta); `keep`, the factors
-/// of dropout, may be null.
+/// s becomes p = exp(s + mask - logsumexp), and d becomes p * (d * keep - delta); `keep`, the factors of
+/// dropout, may be null. Where the row is whole, delta may be null: it is the sum of p * d * keep.
 using AttentionBackwardRowLoop = void (*)(void* s, void* d, int64_t n, const MaskRow& mask, double logsumexp,
-                                          double delta, const void* keep);
+                                          const double* delta, const void* keep);
 /// x *= factor over n elements; x *= y.
 using ScaleLoop = void (*)(void* x, int64_t n, double factor);
 using MultiplyLoop = void (*)(void* x, const void* y, int64_t n);

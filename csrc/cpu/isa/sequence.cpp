@@ -359,35 +359,6 @@ double attention_row(void* s_, int64_t n, const MaskRow& mask, double* maximum, 
 }
 
 template <class T>
-void attention_backward_row(void* s_, void* d_, int64_t n, const MaskRow& mask, double logsumexp,
-                            double delta_, const void* keep_) {
-  T* s = static_cast<T*>(s_);
-  T* d = static_cast<T*>(d_);
-  const T* keep = static_cast<const T*>(keep_);
-  const T lse = static_cast<T>(logsumexp), delta = static_cast<T>(delta_);
-  add_mask(s, n, mask);
-  CLEW_IVDEP
-  for (int64_t i = 0; i < n; ++i) s[i] = math::exp(s[i] - lse);
-  if (keep == nullptr) {
-    CLEW_IVDEP
-    for (int64_t i = 0; i < n; ++i) d[i] = s[i] * (d[i] - delta);
-  } else {
-    CLEW_IVDEP
-    for (int64_t i = 0; i < n; ++i) {
-      d[i] = s[i] * (d[i] * keep[i] - delta);
-      s[i] *= keep[i];
-    }
-  }
-}
-
-template <class T>
-void scale(void* x_, int64_t n, double factor) {
-  T* x = static_cast<T*>(x_);
-  const T f = static_cast<T>(factor);
-  for (int64_t i = 0; i < n; ++i) x[i] *= f;
-}
-
-template <class T>
 void multiply(void* x_, const void* y_, int64_t n) {
   T* x = static_cast<T*>(x_);
   const T* y = static_cast<const T*>(y_);
@@ -402,6 +373,29 @@ double dot(const void* a_, const void* b_, int64_t n) {
   for (int64_t i = 0; i < n; i += kChunk)
     sum += static_cast<double>(chunk_dot(a + i, b + i, smaller(kChunk, n - i)));
   return sum;
+}
+
+template <class T>
+void attention_backward_row(void* s_, void* d_, int64_t n, const MaskRow& mask, double logsumexp,
+                            const double* delta_, const void* keep_) {
+  T* s = static_cast<T*>(s_);
+  T* d = static_cast<T*>(d_);
+  const T lse = static_cast<T>(logsumexp);
+  add_mask(s, n, mask);
+  for (int64_t i = 0; i < n; ++i) s[i] = math::exp(s[i] - lse);
+  if (keep_ != nullptr) multiply<T>(d, keep_, n);
+  // A weight of 1 leaves exactly nothing when delta comes from the same products.
+  const T delta = static_cast<T>(delta_ != nullptr ? *delta_ : dot<T>(s, d, n));
+  CLEW_IVDEP
+  for (int64_t i = 0; i < n; ++i) d[i] = s[i] * (d[i] - delta);
+  if (keep_ != nullptr) multiply<T>(s, keep_, n);
+}
+
+template <class T>
+void scale(void* x_, int64_t n, double factor) {
+  T* x = static_cast<T*>(x_);
+  const T f = static_cast<T>(factor);
+  for (int64_t i = 0; i < n; ++i) x[i] *= f;
 }
 
 }  // namespace

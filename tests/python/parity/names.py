@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 # Names as the database spells them. An underscore in brackets says that the in-place method counts too.
 _FIRST_TIER = """
 add(_) sub(_) mul(_) div(_) pow(_) neg(_) abs(_) exp(_) log(_) sqrt(_) rsqrt(_) square(_) reciprocal(_)
@@ -71,3 +73,12 @@ geometric log_normal nn.functional.rrelu nn.functional.fractional_max_pool2d
 nn.functional.fractional_max_pool3d resize_ resize_as_
 """
 VALUES_DIFFER = set(_RANDOM.split())
+
+
+def drops_out(name: str, sample: Any) -> bool:
+    """Whether a sample of attention has dropout, so that its values are random."""
+    if name == "nn.functional.scaled_dot_product_attention":
+        return sample.kwargs.get("dropout_p", 0.0) > 0
+    if name == "nn.functional.multi_head_attention_forward":
+        return sample.args[9] > 0 and sample.kwargs.get("training", True)
+    return False
