@@ -54,6 +54,7 @@ _LAZY = (
     "amp",
     "backends",
     "cuda",
+    "distributions",
     "npy",
     "profiler",
     "random",

@@ -1,0 +1,34 @@
+"""`python -m clew`: runs PyTorch programs on Clew."""
+
+from __future__ import annotations
+
+import sys
+
+USAGE = """usage: python -m clew run script.py [args...]
+
+run    run a PyTorch program with `torch` and its submodules taken from Clew; names that are not there
+       are listed at the end, with file and line
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    args = sys.argv[1:] if argv is None else argv
+    if args and args[0] == "--version":
+        from clew import __version__
+
+        print(f"clew {__version__}")
+        return 0
+    if args and args[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0
+    if len(args) >= 2 and args[0] == "run":
+        from clew._run import run_script
+
+        return run_script(args[1], args[2:])
+    print(USAGE, end="", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
