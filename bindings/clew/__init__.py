@@ -55,6 +55,7 @@ _LAZY = (
     "backends",
     "cuda",
     "distributions",
+    "library",
     "npy",
     "profiler",
     "random",

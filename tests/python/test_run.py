@@ -15,7 +15,11 @@ PROGRAMS = Path(__file__).parent / "programs"
 RUNS = [
     ("digits", []),
     ("polynomial", []),
+    ("sine_prediction", []),
+    ("word_language_model", []),
+    ("word_language_model", ["--model", "Transformer"]),
     ("reinforce", []),
+    ("tiny_gpt", []),
 ]
 
 

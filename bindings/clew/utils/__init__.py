@@ -6,10 +6,14 @@ from typing import Any
 
 from clew.utils import data, hooks
 
-__all__ = ["data", "hooks"]
+__all__ = ["checkpoint", "data", "hooks", "tensorboard"]
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("checkpoint", "tensorboard"):
+        import importlib
+
+        return importlib.import_module(f"clew.utils.{name}")
     from clew._missing import missing
 
     raise missing("utils", name)
