@@ -5,17 +5,23 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 import clew
 from clew import Tensor
 
 __all__ = [
     "calculate_gain",
     "constant_",
+    "dirac_",
     "eye_",
     "kaiming_normal_",
     "kaiming_uniform_",
     "normal_",
     "ones_",
+    "orthogonal_",
+    "sparse_",
+    "trunc_normal_",
     "uniform_",
     "xavier_normal_",
     "xavier_uniform_",
@@ -201,6 +207,135 @@ def kaiming_normal_(
     """
     std = _kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity)
     return normal_(tensor, 0.0, std, generator)
+
+
+def _erfinv(y: Tensor) -> Tensor:
+    """The inverse of erf for float64 values: a closed form to begin with, then Newton's steps."""
+    a = 0.147
+    tail = (1 - y * y).clamp(min=1e-300).log()
+    t = 2 / (math.pi * a) + tail / 2
+    x = ((t * t - tail / a).sqrt() - t).clamp(min=0).sqrt() * y.sign()
+    for _ in range(4):
+        x = x - (x.erf() - y) / (2 / math.sqrt(math.pi) * (-x * x).exp()).clamp(min=1e-300)
+    return x
+
+
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Any = None,
+) -> Tensor:
+    """Fills `tensor` from the normal distribution, with values outside [a, b] drawn anew.
+
+    Args:
+        tensor: any shape, floating point.
+        mean, std: of the distribution before it is cut.
+        a, b: bounds of the values.
+        generator: where the random numbers come from; None means the default one.
+    Returns:
+        `tensor`.
+    Example:
+        >>> w = clew.nn.init.trunc_normal_(clew.empty(1000), std=0.02, a=-0.04, b=0.04)
+        >>> w.abs().max().item() <= 0.04
+        True
+    """
+    if mean < a - 2 * std or mean > b + 2 * std:
+        import warnings
+
+        warnings.warn(
+            f"trunc_normal_: expected a mean within two std of [a, b], got {mean} with std {std} and "
+            f"[{a}, {b}]; the values may not be distributed well",
+            stacklevel=2,
+        )
+    with clew.no_grad():
+        low, high = (math.erf((bound - mean) / std / math.sqrt(2)) for bound in (a, b))
+        uniform = clew.empty(tuple(tensor.shape), dtype=clew.float64).uniform_(low, high, generator=generator)
+        values = _erfinv(uniform).mul_(std * math.sqrt(2)).add_(mean).clamp_(a, b)
+        tensor.copy_(values)
+        # Rounding to fewer digits may step over a bound.
+        return tensor.clamp_(a, b)
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tensor:
+    """Fills `tensor`, seen as a matrix (rows, the rest), with orthogonal rows or columns, times `gain`.
+
+    Args:
+        tensor: two or more dimensions, floating point.
+        gain: see `calculate_gain`.
+        generator: where the random numbers come from; None means the default one.
+    Returns:
+        `tensor`.
+    Raises:
+        ValueError: fewer than two dimensions.
+    Reference:
+        Saxe, McClelland, Ganguli. Exact solutions to the nonlinear dynamics of learning in deep linear neural
+        networks. 2013. arXiv:1312.6120.
+    """
+    if tensor.ndim < 2:
+        raise ValueError(f"orthogonal_: expected 2 or more dimensions, got {tensor.ndim}")
+    if tensor.numel() == 0:
+        return tensor
+    rows, columns = tensor.shape[0], tensor.numel() // tensor.shape[0]
+    with clew.no_grad():
+        random = clew.empty(rows, columns, dtype=clew.float64).normal_(0, 1, generator=generator).numpy()
+        q, r = np.linalg.qr(random.T if rows < columns else random)
+        q = q * np.sign(np.diag(r))  # otherwise some matrices are more likely than others
+        q = np.ascontiguousarray(q.T if rows < columns else q) * gain
+        return tensor.copy_(clew.from_numpy(q).reshape(tuple(tensor.shape)))
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Fills the weight of a convolution so that it hands on as many channels as it can.
+
+    Args:
+        tensor: shape (out, in / groups, *kernel), 3 to 5 dimensions.
+        groups: of the convolution.
+    Returns:
+        `tensor`.
+    Raises:
+        ValueError: another number of dimensions, or output channels that groups do not divide.
+    """
+    if tensor.ndim not in (3, 4, 5):
+        raise ValueError(f"dirac_: expected 3 to 5 dimensions, got {tensor.ndim}")
+    if tensor.shape[0] % groups:
+        raise ValueError(f"dirac_: expected output channels divisible by groups, got {tensor.shape[0]}")
+    per_group = tensor.shape[0] // groups
+    middle = tuple(n // 2 for n in tensor.shape[2:])
+    with clew.no_grad():
+        tensor.zero_()
+        for g in range(groups):
+            for d in range(min(per_group, tensor.shape[1])):
+                tensor[(g * per_group + d, d, *middle)] = 1
+    return tensor
+
+
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any = None) -> Tensor:
+    """Fills the matrix `tensor` from N(0, std^2), with part of each column zero.
+
+    Args:
+        tensor: two dimensions, floating point.
+        sparsity: part of each column that is zero.
+        std: of the distribution.
+        generator: where the random numbers come from; None means the default one.
+    Returns:
+        `tensor`.
+    Raises:
+        ValueError: not two dimensions.
+    Reference:
+        Martens. Deep learning via Hessian-free optimization. 2010.
+    """
+    if tensor.ndim != 2:
+        raise ValueError(f"sparse_: expected 2 dimensions, got {tensor.ndim}")
+    rows, columns = tensor.shape
+    zeros = math.ceil(sparsity * rows)
+    with clew.no_grad():
+        tensor.normal_(0, std, generator=generator)
+        for column in range(columns):
+            tensor[clew.randperm(rows, generator=generator)[:zeros], column] = 0
+    return tensor
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import clew
 from clew import _C, Tensor
 from clew.nn.utils import rnn
+from clew.nn.utils._weight_norm import remove_weight_norm, weight_norm
 
 __all__ = [
     "clip_grad_norm_",
@@ -15,8 +16,10 @@ __all__ = [
     "clip_grads_with_norm_",
     "get_total_norm",
     "parameters_to_vector",
+    "remove_weight_norm",
     "rnn",
     "vector_to_parameters",
+    "weight_norm",
 ]
 
 
