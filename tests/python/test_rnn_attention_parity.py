@@ -165,6 +165,21 @@ def test_packed(kind: str, bidirectional: bool, given: bool) -> None:
     compare(ours, theirs, [a for a, _ in inputs], [b for _, b in inputs], call)
 
 
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
+@pytest.mark.parametrize(("hidden", "batch"), [(1, 1), (31, 13), (32, 12), (33, 25), (65, 2)])
+def test_recurrent_sizes(kind: str, hidden: int, batch: int) -> None:
+    """Sizes around those of the kernels' tiles."""
+    ours, theirs = pair(lambda library: getattr(library, kind)(7, hidden))
+    x, y = both(3, batch, 7)
+
+    def call(m: Any, inputs: list) -> Any:
+        library = rnn if isinstance(inputs[0], clew.Tensor) else torch.nn.utils.rnn
+        lengths = [3 - 2 * i // batch for i in range(batch)]
+        return m(library.pack_padded_sequence(inputs[0], lengths))[0].data
+
+    compare(ours, theirs, [x], [y], call)
+
+
 def test_flatten_parameters_and_all_weights() -> None:
     layer = nn.LSTM(3, 4, 2, bidirectional=True)
     assert layer.flatten_parameters() is None
@@ -478,6 +493,44 @@ def test_fused_attention_is_the_composed_one() -> None:
     want.backward(torch.tensor(seed))
     for a, b in pairs:
         close(a.grad, b.grad, "gradient")
+
+
+@pytest.mark.parametrize("kind", ["none", "bool", "number", "causal"])
+@pytest.mark.parametrize(
+    ("queries", "keys", "width", "value_width"),
+    [(1, 1, 1, 1), (63, 255, 31, 33), (64, 256, 32, 32), (65, 257, 33, 17), (130, 600, 8, 70)],
+)
+def test_attention_sizes(queries: int, keys: int, width: int, value_width: int, kind: str) -> None:
+    """Sizes around those of the kernels' blocks and tiles, against the composed formula."""
+    pairs = [
+        both(2, 2, queries, width, seed=1),
+        both(2, 2, keys, width, seed=2),
+        both(2, 2, keys, value_width, seed=3),
+        both(2, 2, queries, keys, seed=4),
+    ]
+    q, k, v, number = (b for _, b in pairs)
+    s = q @ k.transpose(-2, -1) * width**-0.5
+    keep = values(queries, keys) < 0.5
+    mask = None
+    if kind == "bool":
+        mask, s = clew.tensor(keep), s.masked_fill(~torch.tensor(keep), -torch.inf)
+    elif kind == "number":
+        mask, s = pairs[3][0], s + number
+    elif kind == "causal":
+        s = s.masked_fill(~torch.ones(queries, keys).tril().bool(), -torch.inf)
+    none = (s == -torch.inf).all(-1, keepdim=True)
+    want = torch.softmax(s.masked_fill(none, 0), -1).masked_fill(none, 0) @ v
+    got = nn.functional.scaled_dot_product_attention(
+        *(a for a, _ in pairs[:3]), mask, is_causal=kind == "causal"
+    )
+    close(got, want, "output")
+    seed = values(*want.shape)
+    got.backward(clew.tensor(seed))
+    want.backward(torch.tensor(seed))
+    for i, (a, b) in enumerate(pairs):
+        assert (a.grad is None) == (b.grad is None)
+        if b.grad is not None:
+            close(a.grad, b.grad, f"gradient {i}")
 
 
 def test_attention_dropout() -> None:
