@@ -289,7 +289,8 @@ struct Arg<TensorListRef> {
     value.reserve(static_cast<size_t>(n));
     for (Py_ssize_t k = 0; k < n; ++k) {
       PyObject* item = PySequence_Fast_GET_ITEM(items.get(), k);
-      if (item == Py_None) {
+      // Only indices leave dimensions out.
+      if (item == Py_None && std::string_view(o.entry->function).starts_with("index")) {
         value.emplace_back();
       } else if (is_tensor(item)) {
         value.push_back(as_tensor(item));

@@ -108,6 +108,7 @@ void select_all(Tensor2& out, const Tensor& input, int64_t dim, int64_t k, bool 
   const Tensor& values = std::get<0>(out);
   const Tensor& indices = std::get<1>(out);
   if (values.numel() == 0) return;
+  if (input.dim() == 0) k = 1;  // all there is, whatever k
   const auto rank = static_cast<size_t>(input.dim());
   const auto d = static_cast<size_t>(dim);
   const int64_t n = rank == 0 ? 1 : input.sizes()[d], step = rank == 0 ? 1 : input.strides()[d];

@@ -51,6 +51,7 @@ bool is_weak(const Tensor& t) { return t.body()->weak_scalar; }
 Preparation prepare(const OpInfo& op, const Slots& slots, Device& device) {
   Preparation p{.compute = DType::Float32, .promote_slots = op.promote_slots};
   const Tensor* first = nullptr;
+  const Tensor* placed = nullptr;  // whose device counts
   bool uniform = true;
   bool strided = false;
   uint32_t bit = 1;
@@ -59,20 +60,24 @@ Preparation prepare(const OpInfo& op, const Slots& slots, Device& device) {
     bit <<= 1;
     if (!t->defined()) continue;
     strided = strided || !t->is_contiguous();
-    if (!promotes) continue;
-    if (first == nullptr) {
-      first = t;
+    if (placed == nullptr) {
+      placed = t;
       device = t->device();
-      continue;
-    }
-    uniform = uniform && t->dtype() == first->dtype() && is_weak(*t) == is_weak(*first);
-    if (CLEW_UNLIKELY(t->device() != device)) {
-      if (is_weak(*first)) {
+    } else if (CLEW_UNLIKELY(t->device() != device)) {
+      // Numbers go along with any device; all other tensors count, those that are not promoted too.
+      if (is_weak(*placed)) {
+        placed = t;
         device = t->device();
       } else if (!is_weak(*t)) {
         device_mismatch(op, slots);
       }
     }
+    if (!promotes) continue;
+    if (first == nullptr) {
+      first = t;
+      continue;
+    }
+    uniform = uniform && t->dtype() == first->dtype() && is_weak(*t) == is_weak(*first);
   }
   if (first == nullptr) return p;
   DType checked = op.dtype_slot < slots.size() && slots[op.dtype_slot].defined()

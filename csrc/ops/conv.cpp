@@ -348,7 +348,7 @@ static TensorMeta max_pool2d_grad_meta(const Tensor& grad_output, const Tensor& 
   check_grad_shape("max_pool2d_grad", grad_output, indices.sizes());
   const size_t rank = input_size.size();
   CLEW_CHECK(
-      rank >= 3 && rank == indices.sizes().size() &&
+      rank >= 3 && rank == indices.sizes().size() && input_size[rank - 1] >= 0 && input_size[rank - 2] >= 0 &&
           IntArrayRef(input_size.data(), rank - 2) == IntArrayRef(indices.sizes().data(), rank - 2),
       ShapeError,
       "max_pool2d_grad: expected input_size of the form (..., H, W) with the leading sizes of indices, got ",
