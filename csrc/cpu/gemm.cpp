@@ -18,8 +18,8 @@ void use_one_blas_thread() {
   [[maybe_unused]] static const bool done = (CLEW_BLAS(openblas_set_num_threads)(1), true);
 }
 
-// Side of a tile of C, and the multiply-adds below which a product stays whole.
-constexpr int64_t kTile = 256, kWholeBelow = int64_t{1} << 20;
+// Multiply-adds below which a product stays whole.
+constexpr int64_t kWholeBelow = int64_t{1} << 20;
 // Multiply-adds below which the call into BLAS costs more than the product.
 constexpr int64_t kLoopBelow = 128;
 
@@ -115,6 +115,20 @@ void gemv_one(int64_t m, int64_t k, T alpha, const T* a, int64_t lda, bool ta, c
   blas_gemv(ta, ta ? k : m, ta ? m : k, alpha, a, lda, x, incx, beta == T(0) ? T(1) : beta, y, incy);
 }
 
+/// Pieces of equal size that one side of C is cut into: two at least for the longer side, more of at most
+/// 256. Each piece packs the operand of the other side again, which smaller pieces would not pay for.
+int64_t piece(int64_t side, bool longer) {
+  const int64_t count = longer ? 2 * ((side + 511) / 512) : std::max<int64_t>(1, side / 512);
+  return std::min(side, ((side + count - 1) / count + 15) / 16 * 16);
+}
+
+// BLAS is slow at small products with B alone transposed: B is turned first when it has at most so many
+// elements and A has rows enough to pay for it.
+constexpr int64_t kTurned = 4096;
+bool worth_turning(int64_t m, int64_t n, int64_t k, bool ta, bool tb) {
+  return tb && !ta && n * k <= kTurned && m >= (n * k <= kTurned / 4 ? 16 : 32);
+}
+
 /// One tile (or the whole) on this thread.
 template <class T>
 void gemm_tile(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda, bool ta, const T* b,
@@ -124,6 +138,12 @@ void gemm_tile(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t lda
   } else {
     if (m * n * k <= kLoopBelow || std::max({m, n, k, lda, ldb, ldc}) > INT_MAX) {
       gemm_loop<T>(m, n, k, alpha, a, lda, ta, b, ldb, tb, beta, c, ldc);
+    } else if (worth_turning(m, n, k, ta, tb)) {
+      T turned[kTurned];
+      for (int64_t p = 0; p < k; ++p) {
+        for (int64_t j = 0; j < n; ++j) turned[p * n + j] = b[j * ldb + p];
+      }
+      blas_gemm(m, n, k, alpha, a, lda, false, turned, n, false, beta, c, ldc);
     } else {
       blas_gemm(m, n, k, alpha, a, lda, ta, b, ldb, tb, beta, c, ldc);
     }
@@ -162,9 +182,7 @@ void gemm_typed(int64_t m, int64_t n, int64_t k, T alpha, const T* a, int64_t ld
     gemm_tile(m, n, k, alpha, a, lda, ta, b, ldb, tb, beta, c, ldc);
     return;
   }
-  // Strips of the longer side; of both when neither is much longer and the product is large.
-  const int64_t tile_m = m >= n ? kTile : std::max(m / 2 + m % 2, 4 * kTile);
-  const int64_t tile_n = m >= n ? std::max(n / 2 + n % 2, 4 * kTile) : kTile;
+  const int64_t tile_m = piece(m, m >= n), tile_n = piece(n, n > m);
   const int64_t rows = (m + tile_m - 1) / tile_m, columns = (n + tile_n - 1) / tile_n;
   parallel_for(0, rows * columns, 1, [&](int64_t first, int64_t last) {
     for (int64_t tile = first; tile < last; ++tile) {

@@ -41,14 +41,14 @@ void along(const Around& a, Rows&& rows, Columns&& columns) {
     parallel_for(0, a.outer, row_grain(a.n), [&](int64_t b, int64_t e) { rows(b * a.n, e - b); });
     return;
   }
-  const int64_t blocks = (a.inner + kColumnBlock - 1) / kColumnBlock;
-  parallel_for(0, a.outer * blocks, row_grain(a.n * std::min(a.inner, kColumnBlock)),
-               [&](int64_t b, int64_t e) {
-                 for (int64_t i = b; i < e; ++i) {
-                   const int64_t c = i % blocks * kColumnBlock;
-                   columns(i / blocks * a.n * a.inner + c, std::min(kColumnBlock, a.inner - c));
-                 }
-               });
+  constexpr int64_t kWidth = 256;
+  const int64_t blocks = (a.inner + kWidth - 1) / kWidth;
+  parallel_for(0, a.outer * blocks, row_grain(a.n * std::min(a.inner, kWidth)), [&](int64_t b, int64_t e) {
+    for (int64_t i = b; i < e; ++i) {
+      const int64_t c = i % blocks * kWidth;
+      columns(i / blocks * a.n * a.inner + c, std::min(kWidth, a.inner - c));
+    }
+  });
 }
 
 template <class T>

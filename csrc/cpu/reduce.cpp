@@ -131,8 +131,11 @@ void reduce(const Tensor& out, const Tensor& input, uint64_t mask, int64_t parti
       d = 1;
     }
     for (; d < s.kept.size(); ++d) {
-      const int64_t i = u % s.kept[d].size;
-      u /= s.kept[d].size;
+      int64_t i = u;
+      if (d + 1 < s.kept.size()) {
+        i = u % s.kept[d].size;
+        u /= s.kept[d].size;
+      }
       unit.in += i * s.kept[d].in_stride * in_size;
       unit.out += i * s.kept[d].out_stride * out_size;
     }
@@ -168,13 +171,23 @@ void reduce(const Tensor& out, const Tensor& input, uint64_t mask, int64_t parti
   }
   const int64_t unit_bytes = blocks * width * partial_size;
   if (units >= kEnoughUnits || blocks == 1) {
+    // Block by block over a group of units: neighbouring units lie side by side in memory more often than
+    // the blocks of one.
+    constexpr int64_t kGroupBytes = 32768;
+    const int64_t group = std::max<int64_t>(1, kGroupBytes / unit_bytes);
     parallel_for(0, units, std::max<int64_t>(1, kGrainMemory / work), [&](int64_t b, int64_t e) {
-      const std::unique_ptr<char[]> partials(new char[static_cast<size_t>(unit_bytes)]);
-      for (int64_t u = b; u < e; ++u) {
-        const Unit unit = unit_at(u);
-        for (int64_t q = 0; q < blocks; ++q)
-          run_block(unit, q, partials.get() + q * unit.width * partial_size);
-        finish_unit(unit, partials.get());
+      const std::unique_ptr<char[]> partials(
+          new char[static_cast<size_t>(std::min(group, e - b) * unit_bytes)]);
+      for (int64_t first = b; first < e; first += group) {
+        const int64_t last = std::min(e, first + group);
+        for (int64_t q = 0; q < blocks; ++q) {
+          for (int64_t u = first; u < last; ++u) {
+            const Unit unit = unit_at(u);
+            run_block(unit, q, partials.get() + (u - first) * unit_bytes + q * unit.width * partial_size);
+          }
+        }
+        for (int64_t u = first; u < last; ++u)
+          finish_unit(unit_at(u), partials.get() + (u - first) * unit_bytes);
       }
     });
     return;
@@ -549,8 +562,49 @@ void norm_cpu(Tensor& out, const Tensor& input, double p, Dims dim, bool) {
   }
 }
 
+/// Running sums of contiguous rows: eight rows side by side, since each sum waits for the one before.
+template <class T, class Sum>
+void cumsum_rows(T* out, const T* in, int64_t rows, int64_t n) {
+  constexpr int64_t kRows = 8;
+  parallel_for(0, (rows + kRows - 1) / kRows, std::max<int64_t>(1, kGrainMemory / (n * kRows)),
+               [&](int64_t b, int64_t e) {
+                 int64_t r = b * kRows;
+                 const int64_t end = std::min(rows, e * kRows);
+                 for (; r + kRows <= end; r += kRows) {
+                   const T* a = in + r * n;
+                   T* o = out + r * n;
+                   Sum total[kRows] = {};
+                   for (int64_t i = 0; i < n; ++i) {
+                     for (int64_t k = 0; k < kRows; ++k) {
+                       total[k] += static_cast<Sum>(a[k * n + i]);
+                       o[k * n + i] = static_cast<T>(total[k]);
+                     }
+                   }
+                 }
+                 for (; r < end; ++r) {
+                   Sum total = 0;
+                   for (int64_t i = r * n; i < (r + 1) * n; ++i) {
+                     total += static_cast<Sum>(in[i]);
+                     out[i] = static_cast<T>(total);
+                   }
+                 }
+               });
+}
+
 void cumsum_cpu(Tensor& out, const Tensor& input, int64_t dim, std::optional<DType>) {
   if (out.numel() == 0) return;
+  const bool last = out.dim() > 0 && wrap_dim("cumsum", dim, out.dim()) == out.dim() - 1;
+  if (last &&
+      (out.dtype() == DType::Float32 || out.dtype() == DType::Float64 || out.dtype() == DType::Int64)) {
+    const Tensor x = contiguous_as(input, out.dtype());
+    const int64_t n = out.sizes().back();
+    clew::dispatch<kAllDTypes>(out.dtype(), [&]<class T>() {
+      using Sum = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
+      if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, int64_t>)
+        cumsum_rows<T, Sum>(out.data<T>(), x.data<T>(), out.numel() / n, n);
+    });
+    return;
+  }
   copy_tensor(out, input);
   if (out.dim() == 0) return;
   const auto d = static_cast<size_t>(wrap_dim("cumsum", dim, out.dim()));

@@ -41,6 +41,10 @@ struct IterPlan {
       });
       return;
     }
+    if (const int across = dense_across(); across != 0) {
+      run_tiled(grain, across, loop);
+      return;
+    }
     const int64_t rows = numel / sizes[0];
     parallel_for(0, rows, std::max<int64_t>(1, grain / sizes[0]), [&](int64_t b, int64_t e) {
       std::array<int64_t, kMaxRank> index;
@@ -61,6 +65,51 @@ struct IterPlan {
         }
       }
     });
+  }
+
+ private:
+  /// A dimension in which some operand is dense that strides along the innermost; 0 when there is none.
+  int dense_across() const {
+    if (sizes[0] < 8) return 0;
+    for (int d = 1; d < rank; ++d) {
+      if (sizes[d] < 8) continue;
+      for (int k = 0; k < N; ++k) {
+        if (strides[k][d] == 1 && (strides[k][0] > 1 || strides[k][0] < -1)) return d;
+      }
+    }
+    return 0;
+  }
+
+  /// In tiles of the innermost dimension and `across`, so that the cache lines of all operands are used
+  /// whole.
+  template <class Loop>
+  void run_tiled(int64_t grain, int across, Loop& loop) const {
+    constexpr int64_t kRows = 16, kLength = 128;
+    const int64_t n = sizes[0], rows = sizes[across], tiles = (rows + kRows - 1) / kRows;
+    std::array<int64_t, N> inner;
+    for (int k = 0; k < N; ++k) inner[k] = strides[k][0];
+    parallel_for(0, numel / (n * rows) * tiles, std::max<int64_t>(1, grain / (n * kRows)),
+                 [&](int64_t b, int64_t e) {
+                   for (int64_t unit = b; unit < e; ++unit) {
+                     const int64_t row = unit % tiles * kRows, row_end = std::min(rows, row + kRows);
+                     int64_t rest = unit / tiles;
+                     std::array<char*, N> base = data;
+                     for (int d = 1; d < rank; ++d) {
+                       if (d == across) continue;
+                       const int64_t i = rest % sizes[d];
+                       rest /= sizes[d];
+                       for (int k = 0; k < N; ++k) base[k] += i * strides[k][d] * item_size[k];
+                     }
+                     for (int64_t c = 0; c < n; c += kLength) {
+                       for (int64_t r = row; r < row_end; ++r) {
+                         std::array<char*, N> p = base;
+                         for (int k = 0; k < N; ++k)
+                           p[k] += (r * strides[k][across] + c * inner[k]) * item_size[k];
+                         loop(p, std::min(kLength, n - c), inner);
+                       }
+                     }
+                   }
+                 });
   }
 };
 

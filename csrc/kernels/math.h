@@ -102,6 +102,9 @@ CLEW_HD float scale2(float p, uint32_t n) {
   return p * from_bits((half + 127u) << 23) * from_bits((n - half + 127u) << 23);
 }
 
+/// (e^r - 1 - r) / r^2 for |r| <= ln(2) / 2, highest power first.
+inline constexpr float kExp[] = {0.00138131529f, 0.00836941786f, 0.041668456f, 0.166665152f, 0.49999994f};
+
 /// e^x, 1 ulp.
 CLEW_HD float exp(float x) {
   x = x > 89.0f ? 89.0f : x;
@@ -109,11 +112,11 @@ CLEW_HD float exp(float x) {
   const float t = x * kLog2e + kRounder;
   const float n = t - kRounder;
   const float r = (x - n * kLn2Hi) - n * kLn2Lo;
-  float q = 0.00138131529f;
-  q = q * r + 0.00836941786f;
-  q = q * r + 0.041668456f;
-  q = q * r + 0.166665152f;
-  q = q * r + 0.49999994f;
+  float q = kExp[0];
+  q = q * r + kExp[1];
+  q = q * r + kExp[2];
+  q = q * r + kExp[3];
+  q = q * r + kExp[4];
   const float p = (q * (r * r) + r) + 1.0f;
   return scale2(p, bits(t) - bits(kRounder));
 }
@@ -123,11 +126,11 @@ CLEW_HD float exp_normal(float x) {
   const float t = x * kLog2e + kRounder;
   const float n = t - kRounder;
   const float r = (x - n * kLn2Hi) - n * kLn2Lo;
-  float q = 0.00138131529f;
-  q = q * r + 0.00836941786f;
-  q = q * r + 0.041668456f;
-  q = q * r + 0.166665152f;
-  q = q * r + 0.49999994f;
+  float q = kExp[0];
+  q = q * r + kExp[1];
+  q = q * r + kExp[2];
+  q = q * r + kExp[3];
+  q = q * r + kExp[4];
   const float p = (q * (r * r) + r) + 1.0f;
   return p * from_bits((bits(t) << 23) + 0x3f800000u);  // the shift drops all of kRounder
 }

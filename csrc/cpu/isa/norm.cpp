@@ -41,9 +41,53 @@ C row_dot(const C* a, const C* b, int64_t n) {
   return static_cast<C>(total);
 }
 
+#ifdef __AVX512F__
+/// y = exp(x - m), if there is y; returns the sum, added up as chunk_sum does it.
+template <bool keep>
+double exp_minus_lanes(float* y, const float* x, int64_t n, float m) {
+  const Vec<float> shift = m - Vec<float>{};
+  double total = 0;
+  for (int64_t i = 0; i < n; i += kBlock) {
+    const int64_t count = smaller(kBlock, n - i);
+    if (count < 8) {
+      float few[kVecLanes<float>];
+      const Vec<float> e = exp_lanes(load_part(x + i, count) - shift);
+      memcpy(few, &e, sizeof(few));
+      float sum = 0;
+      for (int64_t k = 0; k < count; ++k) {
+        sum += few[k];
+        if constexpr (keep) y[i + k] = few[k];
+      }
+      total += static_cast<double>(sum);
+      continue;
+    }
+    Lanes<float> acc = all_lanes(0.0f);
+    for_vectors<float>(
+        count, [&](int j, int64_t k, bool whole) __attribute__((always_inline)) {
+          if (whole) {
+            const Vec<float> e = exp_lanes(load(x + i + k) - shift);
+            if constexpr (keep) memcpy(y + i + k, &e, sizeof(e));
+            acc.v[j] += e;
+          } else {
+            const int64_t rest = count - k;
+            const Vec<float> e = exp_lanes(load_part(x + i + k, rest) - shift);
+            if constexpr (keep) store_part(y + i + k, e, rest);
+            acc.v[j] += reinterpret_cast<Vec<float>>(
+                _mm512_maskz_mov_ps(static_cast<__mmask16>((1u << rest) - 1), reinterpret_cast<__m512>(e)));
+          }
+        });
+    total += static_cast<double>(add_lanes(acc));
+  }
+  return total;
+}
+#endif
+
 /// y = exp(x - m); returns the sum. A block at a time, while it is near.
 template <class C>
 C exp_minus(C* y, const C* x, int64_t n, C m) {
+#ifdef __AVX512F__
+  if constexpr (std::is_same_v<C, float>) return static_cast<float>(exp_minus_lanes<true>(y, x, n, m));
+#endif
   double total = 0;
   for (int64_t i = 0; i < n; i += kBlock) {
     const int64_t end = i + smaller(kBlock, n - i);
@@ -57,6 +101,9 @@ C exp_minus(C* y, const C* x, int64_t n, C m) {
 /// The sum alone.
 template <class C>
 C sum_exp_minus(const C* x, int64_t n, C m) {
+#ifdef __AVX512F__
+  if constexpr (std::is_same_v<C, float>) return static_cast<float>(exp_minus_lanes<false>(nullptr, x, n, m));
+#endif
   alignas(64) C y[kBlock];
   double total = 0;
   for (int64_t i = 0; i < n; i += kBlock) {
@@ -65,6 +112,31 @@ C sum_exp_minus(const C* x, int64_t n, C m) {
     total += chunk_sum(y, count);
   }
   return static_cast<C>(total);
+}
+
+/// y = exp(x - m), or exp(x) without m.
+template <bool shifted, class C>
+inline void exp_all(C* y, const C* x, [[maybe_unused]] const C* m, int64_t n) {
+  int64_t c = 0;
+#ifdef __AVX512F__
+  if constexpr (std::is_same_v<C, float>) {
+    constexpr int64_t V = kVecLanes<float>;
+    for (; c + V <= n; c += V) {
+      Vec<float> v = load(x + c);
+      if constexpr (shifted) v -= load(m + c);
+      v = exp_lanes(v);
+      memcpy(y + c, &v, sizeof(v));
+    }
+    if (c < n) {
+      Vec<float> v = load_part(x + c, n - c);
+      if constexpr (shifted) v -= load_part(m + c, n - c);
+      store_part(y + c, exp_lanes(v), n - c);
+    }
+    return;
+  }
+#endif
+  CLEW_IVDEP
+  for (; c < n; ++c) y[c] = math::exp(shifted ? x[c] - m[c] : x[c]);
 }
 
 // ---- over rows ----
@@ -104,9 +176,17 @@ CLEW_ONE_COPY void softmax_backward_rows(const Access<C>& access, void* dx, cons
     const C* y = access.load(y_in, r * ld, n, 1, y_row.data());
     C* d = access.converts ? g_row.data() : static_cast<C*>(dx) + r * ld;
     const C s = kind == Softmax::plain ? row_dot(g, y, n) : row_sum(g, n);
-    CLEW_IVDEP
-    for (int64_t i = 0; i < n; ++i) {
-      d[i] = kind == Softmax::plain ? y[i] * (g[i] - s) : g[i] - math::exp(y[i]) * s;
+    if constexpr (kind == Softmax::plain) {
+      CLEW_IVDEP
+      for (int64_t i = 0; i < n; ++i) d[i] = y[i] * (g[i] - s);
+    } else {
+      alignas(64) C e[kBlock];
+      for (int64_t i = 0; i < n; i += kBlock) {
+        const int64_t end = i + smaller(kBlock, n - i);
+        exp_all<false>(e, y + i, y, end - i);
+        CLEW_IVDEP
+        for (int64_t j = i; j < end; ++j) d[j] = g[j] - e[j - i] * s;
+      }
     }
     if (access.converts) access.store(dx, r * ld, d, n);
   }
@@ -138,6 +218,10 @@ constexpr int64_t kCols = 256;  // columns at a time
 template <class C, class F>
 inline __attribute__((always_inline)) void for_rows(const Access<C>& access, const void* in, int64_t n,
                                                     int64_t c0, int64_t w, int64_t ld, F f) {
+  if (!access.converts) {
+    for (int64_t r = 0; r < n; ++r) f(r, static_cast<const C*>(in) + r * ld + c0);
+    return;
+  }
   alignas(64) C buffer[kCols];
   for (int64_t r = 0; r < n; ++r) f(r, access.load(in, r * ld + c0, w, 1, buffer));
 }
@@ -173,13 +257,17 @@ void columns_max(const Access<C>& access, C* m, const void* in, int64_t n, int64
   });
 }
 
+/// s = sums of exp(x - m); the terms go to `terms`, rows ld_terms apart, if there is room for them.
 template <class C>
 void columns_sum_exp(const Access<C>& access, C* s, const C* m, const void* in, int64_t n, int64_t c0,
-                     int64_t w, int64_t ld) {
+                     int64_t w, int64_t ld, C* terms, int64_t ld_terms) {
+  alignas(64) C term_row[kCols];
   ColumnSums<C> sums(w);
   for_rows(access, in, n, c0, w, ld, [&](int64_t r, const C* x) {
+    C* y = terms != nullptr ? terms + r * ld_terms : term_row;
+    exp_all<true>(y, x, m, w);
     CLEW_IVDEP
-    for (int64_t c = 0; c < w; ++c) sums.run[c] += math::exp(x[c] - m[c]);
+    for (int64_t c = 0; c < w; ++c) sums.run[c] += y[c];
     sums.row_done(r, n, w);
   });
   for (int64_t c = 0; c < w; ++c) s[c] = sums.sum(c);
@@ -194,7 +282,17 @@ CLEW_ONE_COPY void softmax_columns(const Access<C>& access, void* out, const voi
   for (int64_t c0 = 0; c0 < cols; c0 += kCols) {
     const int64_t w = smaller(kCols, cols - c0);
     columns_max(access, m, in, n, c0, w, ld_in);
-    columns_sum_exp(access, s, m, in, n, c0, w, ld_in);
+    if (kind == Softmax::plain && !access.converts) {  // the terms wait in the result
+      C* y = static_cast<C*>(out) + c0;
+      columns_sum_exp(access, s, m, in, n, c0, w, ld_in, y, ld_out);
+      for (int64_t c = 0; c < w; ++c) s[c] = C(1) / s[c];
+      for (int64_t r = 0; r < n; ++r, y += ld_out) {
+        CLEW_IVDEP
+        for (int64_t c = 0; c < w; ++c) y[c] *= s[c];
+      }
+      continue;
+    }
+    columns_sum_exp(access, s, m, in, n, c0, w, ld_in, static_cast<C*>(nullptr), 0);
     for (int64_t c = 0; c < w; ++c) s[c] = kind == Softmax::plain ? C(1) / s[c] : math::log(s[c]);
     for_rows(access, in, n, c0, w, ld_in, [&](int64_t r, const C* x) {
       C* y = access.converts ? y_row : static_cast<C*>(out) + r * ld_out + c0;
@@ -231,9 +329,14 @@ CLEW_ONE_COPY void softmax_backward_columns(const Access<C>& access, void* dx, c
     for_rows(access, g_in, n, c0, w, ld, [&](int64_t r, const C* g) {
       const C* y = access.load(y_in, r * ld + c0, w, 1, y_row);
       C* d = access.converts ? d_row : static_cast<C*>(dx) + r * ld + c0;
-      CLEW_IVDEP
-      for (int64_t c = 0; c < w; ++c) {
-        d[c] = kind == Softmax::plain ? y[c] * (g[c] - s[c]) : g[c] - math::exp(y[c]) * s[c];
+      if constexpr (kind == Softmax::plain) {
+        CLEW_IVDEP
+        for (int64_t c = 0; c < w; ++c) d[c] = y[c] * (g[c] - s[c]);
+      } else {
+        alignas(64) C e[kCols];
+        exp_all<false>(e, y, y, w);
+        CLEW_IVDEP
+        for (int64_t c = 0; c < w; ++c) d[c] = g[c] - e[c] * s[c];
       }
       if (access.converts) access.store(dx, r * ld + c0, d, w);
     });
@@ -249,7 +352,7 @@ CLEW_ONE_COPY void logsumexp_columns(const Access<C>& access, void* out, const v
     const int64_t w = smaller(kCols, cols - c0);
     columns_max(access, m, in, n, c0, w, ld);
     for (int64_t c = 0; c < w; ++c) m[c] = finite_or_zero(m[c]);
-    columns_sum_exp(access, s, m, in, n, c0, w, ld);
+    columns_sum_exp(access, s, m, in, n, c0, w, ld, static_cast<C*>(nullptr), 0);
     for (int64_t c = 0; c < w; ++c) s[c] = m[c] + math::log(s[c]);
     access.store(out, c0, s, w);
   }
@@ -357,6 +460,35 @@ CLEW_ONE_COPY void layer_norm_rows(const Access<C>& access, void* out, void* mea
   }
 }
 
+/// Sums of v and of v * h over a row, with h and v as below.
+template <bool weighted, class C>
+inline void layer_norm_sums(const C* x, const C* g, [[maybe_unused]] const C* w, int64_t n, C mean, C rstd,
+                            C& sum_v, C& sum_vh) {
+  const Vec<C> m = mean - Vec<C>{};
+  const Vec<C> s = rstd - Vec<C>{};
+  double total_v = 0;
+  double total_vh = 0;
+  for (int64_t i = 0; i < n; i += kChunk) {
+    const int64_t count = smaller(kChunk, n - i);
+    Lanes<C> acc_v = all_lanes(C(0));
+    Lanes<C> acc_vh = all_lanes(C(0));
+    for_vectors<C>(
+        count, [&](int j, int64_t k, bool whole) __attribute__((always_inline)) {
+          const auto get = [&](const C* from) __attribute__((always_inline)) {
+            return whole ? load(from + i + k) : load_part(from + i + k, count - k);
+          };
+          Vec<C> v = get(g);
+          if constexpr (weighted) v *= get(w);
+          acc_v.v[j] += v;
+          acc_vh.v[j] += v * ((get(x) - m) * s);
+        });
+    total_v += static_cast<double>(add_lanes(acc_v));
+    total_vh += static_cast<double>(add_lanes(acc_vh));
+  }
+  sum_v = static_cast<C>(total_v);
+  sum_vh = static_cast<C>(total_vh);
+}
+
 // With h = (x - mean) * rstd and v = g * weight: dx = rstd * (v - mean(v) - h * mean(v * h)).
 template <class C>
 CLEW_ONE_COPY void layer_norm_backward_input(const Access<C>& access, void* dx, const void* g_in,
@@ -366,10 +498,6 @@ CLEW_ONE_COPY void layer_norm_backward_input(const Access<C>& access, void* dx, 
   RowBuffer<C> x_row(buffer);
   RowBuffer<C> g_row(buffer);
   RowBuffer<C> w_row(buffer);
-  RowBuffer<C> v_row(n);
-  RowBuffer<C> h_row(n);
-  C* v = v_row.data();
-  C* h = h_row.data();
   const C* w = weight != nullptr ? access.load(weight, 0, n, 1, w_row.data()) : nullptr;
   const C inverse = C(1) / static_cast<C>(n);
   for (int64_t r = 0; r < rows; ++r) {
@@ -378,18 +506,23 @@ CLEW_ONE_COPY void layer_norm_backward_input(const Access<C>& access, void* dx, 
     C* d = access.converts ? g_row.data() : static_cast<C*>(dx) + r * n;
     const C mean = static_cast<const C*>(mean_in)[r];
     const C rstd = static_cast<const C*>(rstd_in)[r];
-    CLEW_IVDEP
-    for (int64_t i = 0; i < n; ++i) h[i] = (x[i] - mean) * rstd;
+    C sum_v;
+    C sum_vh;
+    if (w != nullptr) {
+      layer_norm_sums<true>(x, g, w, n, mean, rstd, sum_v, sum_vh);
+    } else {
+      layer_norm_sums<false>(x, g, w, n, mean, rstd, sum_v, sum_vh);
+    }
+    // rstd * (v - mean(v) - (x - mean) * rstd * mean(v * h))
+    const C mean_v = sum_v * inverse;
+    const C slope = rstd * (sum_vh * inverse);
     if (w != nullptr) {
       CLEW_IVDEP
-      for (int64_t i = 0; i < n; ++i) v[i] = g[i] * w[i];
-    } else if (n > 0) {
-      memcpy(v, g, static_cast<size_t>(n) * sizeof(C));
+      for (int64_t i = 0; i < n; ++i) d[i] = rstd * (g[i] * w[i] - mean_v - (x[i] - mean) * slope);
+    } else {
+      CLEW_IVDEP
+      for (int64_t i = 0; i < n; ++i) d[i] = rstd * (g[i] - mean_v - (x[i] - mean) * slope);
     }
-    const C mean_v = row_sum(v, n) * inverse;
-    const C mean_vh = row_dot(v, h, n) * inverse;
-    CLEW_IVDEP
-    for (int64_t i = 0; i < n; ++i) d[i] = rstd * (v[i] - mean_v - h[i] * mean_vh);
     if (access.converts) access.store(dx, r * n, d, n);
   }
 }

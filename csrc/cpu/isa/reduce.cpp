@@ -43,6 +43,10 @@ inline __attribute__((always_inline)) C better_of(C a, C b) {
 /// f(chunk, index of its first element, count) over n elements.
 template <class C, class F>
 inline void for_loaded(const Access<C>& access, const void* in, int64_t n, int64_t stride, F f) {
+  if (stride == 1 && !access.converts) {
+    for (int64_t i = 0; i < n; i += kChunk) f(static_cast<const C*>(in) + i, i, smaller(kChunk, n - i));
+    return;
+  }
   alignas(64) C buffer[kChunk];
   for (int64_t i = 0; i < n; i += kChunk) {
     const int64_t m = smaller(kChunk, n - i);
@@ -67,7 +71,8 @@ wide_t<C> total_of(const Access<C>& access, const void* in, int64_t n, int64_t s
     } else if constexpr (term == Term::square) {
       total += chunk_dot(x, x, m);
     } else {
-      total += chunk_sum_of(x, m, [](Vec<C> v) __attribute__((always_inline)) { return v < 0 ? -v : v; });
+      total += chunk_sum_of(
+          x, m, [](Vec<C> v) __attribute__((always_inline)) { return v < 0 ? -v : v; });
     }
   });
   return total;
@@ -90,16 +95,23 @@ template <class C>
 CLEW_ONE_COPY void prod_row(const Access<C>& access, void* out, const void* in, int64_t n, int64_t stride) {
   C p;
   if constexpr (std::is_floating_point_v<C>) {
-    double lanes[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+    constexpr int64_t L = 32;
+    alignas(64) double lanes[L];
+    for (int64_t j = 0; j < L; ++j) lanes[j] = 1;
     for_loaded(access, in, n, stride, [&](const C* x, int64_t, int64_t m) {
+      alignas(64) double own[L];  // in registers
+      memcpy(own, lanes, sizeof(own));
       int64_t i = 0;
-      for (; i + 8 <= m; i += 8) {
-        for (int j = 0; j < 8; ++j) lanes[j] *= static_cast<double>(x[i + j]);
+      for (; i + L <= m; i += L) {
+        for (int64_t j = 0; j < L; ++j) own[j] *= static_cast<double>(x[i + j]);
       }
-      for (; i < m; ++i) lanes[i & 7] *= static_cast<double>(x[i]);
+      for (; i < m; ++i) own[i % L] *= static_cast<double>(x[i]);
+      memcpy(lanes, own, sizeof(own));
     });
-    p = static_cast<C>(((lanes[0] * lanes[4]) * (lanes[2] * lanes[6])) *
-                       ((lanes[1] * lanes[5]) * (lanes[3] * lanes[7])));
+    for (int64_t w = L / 2; w >= 1; w /= 2) {
+      for (int64_t j = 0; j < w; ++j) lanes[j] *= lanes[j + w];
+    }
+    p = static_cast<C>(lanes[0]);
   } else {
     uint64_t u = 1;
     for_loaded(access, in, n, stride, [&](const C* x, int64_t, int64_t m) {

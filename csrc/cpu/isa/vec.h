@@ -2,7 +2,12 @@
 // instruction set: 256 bytes of lanes, lanes added pairwise.
 #pragma once
 
+#include <utility>
+
 #include "cpu/isa/common.h"
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 namespace clew::cpu::CLEW_ISA {
 namespace {
@@ -83,6 +88,45 @@ inline __attribute__((always_inline)) void for_vectors(int64_t n, Step step) {
   }
 }
 
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define CLEW_SHUFFLES 1
+#endif
+#endif
+
+#ifdef CLEW_SHUFFLES
+template <class V, size_t... I>
+inline __attribute__((always_inline)) auto low_half(const V& v, std::index_sequence<I...>) {
+  return __builtin_shufflevector(v, v, I...);
+}
+template <class V, size_t... I>
+inline __attribute__((always_inline)) auto high_half(const V& v, std::index_sequence<I...>) {
+  return __builtin_shufflevector(v, v, (I + sizeof...(I))...);
+}
+#endif
+
+/// Lane i with lane i + half of them, by `both`, down to one.
+template <class T, class V, class Both>
+inline __attribute__((always_inline)) T fold_lanes(const V& v, Both both) {
+  constexpr int count = sizeof(V) / sizeof(T);
+#ifdef CLEW_SHUFFLES
+  if constexpr (count > 2) {
+    using Half = std::make_index_sequence<count / 2>;
+    return fold_lanes<T>(both(low_half(v, Half()), high_half(v, Half())), both);
+  } else {
+    return both(static_cast<T>(v[0]), static_cast<T>(v[1]));
+  }
+#else
+  T t[count];
+  memcpy(t, &v, sizeof(t));
+#pragma GCC unroll 8
+  for (int w = count / 2; w >= 1; w /= 2) {
+    for (int j = 0; j < w; ++j) t[j] = both(t[j], t[j + w]);
+  }
+  return t[0];
+#endif
+}
+
 /// Pairwise over the lanes: 32 + 32, 16 + 16, ...
 template <class T>
 inline __attribute__((always_inline)) T add_lanes(Lanes<T>& lanes) {
@@ -91,13 +135,7 @@ inline __attribute__((always_inline)) T add_lanes(Lanes<T>& lanes) {
 #pragma GCC unroll 8
     for (int j = 0; j < w; ++j) lanes.v[j] += lanes.v[j + w];
   }
-  T t[kVecLanes<T>];
-  memcpy(t, &lanes.v[0], sizeof(t));
-#pragma GCC unroll 8
-  for (int w = kVecLanes<T> / 2; w >= 1; w /= 2) {
-    for (int j = 0; j < w; ++j) t[j] += t[j + w];
-  }
-  return t[0];
+  return fold_lanes<T>(lanes.v[0], [](auto a, auto b) __attribute__((always_inline)) { return a + b; });
 }
 
 template <class T>
@@ -182,17 +220,33 @@ inline T chunk_extreme(const T* x, int64_t n, T start) {
 #pragma GCC unroll 8
     for (int j = 0; j < w; ++j) best.v[j] = better_lanes<sign>(best.v[j], best.v[j + w]);
   }
-  T t[V];
-  memcpy(t, &best.v[0], sizeof(t));
-#pragma GCC unroll 8
-  for (int w = V / 2; w >= 1; w /= 2) {
-    for (int j = 0; j < w; ++j) {
-      const T v = t[j + w];
-      t[j] = ((sign > 0 ? v > t[j] : v < t[j]) || v != v) ? v : t[j];
-    }
-  }
-  return t[0];
+  return fold_lanes<T>(
+      best.v[0], [](auto a, auto b) __attribute__((always_inline)) { return better_lanes<sign>(a, b); });
 }
+
+#ifdef __AVX512F__
+/// math::exp, lane by lane: the power of two is one instruction. (The maskz_ forms spare GCC 12 a warning.)
+inline __attribute__((always_inline)) Vec<float> exp_lanes(const Vec<float>& in) {
+  constexpr __mmask16 all = 0xffff;
+  // NaN passes: max and min give their second operand then.
+  const __m512 low = _mm512_maskz_min_ps(all, _mm512_set1_ps(89.0f), reinterpret_cast<__m512>(in));
+  const __m512 x = _mm512_maskz_max_ps(all, _mm512_set1_ps(-104.0f), low);
+  const __m512 t = _mm512_fmadd_ps(x, _mm512_set1_ps(math::kLog2e), _mm512_set1_ps(math::kRounder));
+  const __m512 n = _mm512_sub_ps(t, _mm512_set1_ps(math::kRounder));
+  const __m512 r =
+      _mm512_fnmadd_ps(n, _mm512_set1_ps(math::kLn2Lo), _mm512_fnmadd_ps(n, _mm512_set1_ps(math::kLn2Hi), x));
+  __m512 q = _mm512_set1_ps(math::kExp[0]);
+#pragma GCC unroll 4
+  for (int i = 1; i < 5; ++i) q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(math::kExp[i]));
+  const __m512 p = _mm512_add_ps(_mm512_fmadd_ps(q, _mm512_mul_ps(r, r), r), _mm512_set1_ps(1.0f));
+  return reinterpret_cast<Vec<float>>(_mm512_maskz_scalef_ps(all, p, n));
+}
+
+/// The first `count` lanes to memory, 0 < count < lanes of a vector.
+inline __attribute__((always_inline)) void store_part(float* to, const Vec<float>& v, int64_t count) {
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), reinterpret_cast<__m512>(v));
+}
+#endif
 
 /// How values of some storage type are read and written as values of C.
 template <class C>
