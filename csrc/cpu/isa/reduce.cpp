@@ -71,8 +71,7 @@ wide_t<C> total_of(const Access<C>& access, const void* in, int64_t n, int64_t s
     } else if constexpr (term == Term::square) {
       total += chunk_dot(x, x, m);
     } else {
-      total += chunk_sum_of(
-          x, m, [](Vec<C> v) __attribute__((always_inline)) { return v < 0 ? -v : v; });
+      total += chunk_sum_of(x, m, [](Vec<C> v) __attribute__((always_inline)) { return v < 0 ? -v : v; });
     }
   });
   return total;
