@@ -14,6 +14,7 @@ __all__ = [
     "channels_last",
     "contiguous_format",
     "finfo",
+    "get_float32_matmul_precision",
     "get_default_device",
     "iinfo",
     "is_complex",
@@ -23,6 +24,8 @@ __all__ = [
     "result_type",
     "seed",
     "set_default_device",
+    "set_float32_matmul_precision",
+    "set_printoptions",
     "use_deterministic_algorithms",
 ]
 
@@ -186,6 +189,29 @@ def are_deterministic_algorithms_enabled() -> bool:
     return _deterministic[0]
 
 
+_matmul_precision = ["highest"]
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Notes how exact float32 products have to be; on the CPU they are always exact to float32.
+
+    Args:
+        precision: "highest", "high" or "medium".
+    Raises:
+        RuntimeError: another word.
+    """
+    if precision not in ("highest", "high", "medium"):
+        raise _C.ArgumentError(
+            f"set_float32_matmul_precision: expected 'highest', 'high' or 'medium', got {precision!r}"
+        )
+    _matmul_precision[0] = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What `set_float32_matmul_precision` was told."""
+    return _matmul_precision[0]
+
+
 def set_default_device(device: Any) -> None:
     """Sets the device of new tensors; this version makes them on the CPU.
 
@@ -220,3 +246,43 @@ class memory_format:
 contiguous_format = memory_format("contiguous_format")
 channels_last = memory_format("channels_last")
 preserve_format = memory_format("preserve_format")
+
+
+def set_printoptions(
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """Sets how tensors print.
+
+    Args:
+        precision: digits behind the point.
+        threshold: tensors with more elements are summarised.
+        edgeitems: elements shown at either end of a summarised dimension.
+        linewidth: characters of a line.
+        profile: "default", "short" (precision 2, threshold 1000, 2 edge items) or "full" (no summaries);
+            other arguments change it.
+        sci_mode: with exponents or without; None decides by the values.
+    Raises:
+        ValueError: an unknown profile, or a negative number.
+    Example:
+        >>> clew.set_printoptions(precision=2)
+        >>> clew.tensor([0.125])
+        tensor([0.12], shape=(1,), dtype=float32)
+        >>> clew.set_printoptions(profile="default")
+    """
+    profiles = {"default": (4, 1000, 3, 80), "short": (2, 1000, 2, 80), "full": (4, float("inf"), 3, 80)}
+    if profile is not None and profile not in profiles:
+        raise ValueError(f"set_printoptions: expected profile in {sorted(profiles)}, got {profile!r}")
+    current = profiles[profile] if profile is not None else _C._get_print_options()[:4]
+    given = (precision, threshold, edgeitems, linewidth)
+    values = [old if new is None else new for old, new in zip(current, given, strict=True)]
+    names = ("precision", "threshold", "edgeitems", "linewidth")
+    for name, value in zip(names, values, strict=True):
+        if not value >= 0 or (name != "threshold" and value > 10**6):
+            raise ValueError(f"set_printoptions: expected {name} >= 0, got {value}")
+    values[1] = int(min(values[1], 2**62))
+    _C._set_print_options(*values, sci_mode)

@@ -43,8 +43,10 @@ def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=
 
 
 @_method
-def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False):
+def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
     """Converts dtype, device or both: `x.to(dtype)`, `x.to(device)`, `x.to(device, dtype)`, `x.to(other)`.
+
+    `memory_format=clew.channels_last` orders the elements of images so that channels lie side by side.
 
     Returns:
         The tensor itself when nothing changes and `copy` is False.
@@ -61,7 +63,53 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False):
             device = a
         elif a is not None:
             raise TypeError(f"to: expected a dtype, a device or a tensor, got {type(a).__name__}")
-    return _C._to(self, dtype, device, copy)
+    result = _C._to(self, dtype, device, copy)
+    return result if memory_format is None else _in_format("to", result, memory_format)
+
+
+def _in_format(op, tensor, memory_format):
+    """The tensor with its elements in the given order in memory."""
+    name = repr(memory_format)
+    if name == "clew.preserve_format":
+        return tensor
+    if name == "clew.contiguous_format":
+        return _contiguous(tensor)
+    if name != "clew.channels_last":
+        raise TypeError(f"{op}: expected a clew.memory_format, got {name}")
+    if tensor.dim() != 4:
+        raise _C.ShapeError(
+            f"{op}: expected 4 dimensions with channels_last, got {tensor.dim()} (use contiguous_format)"
+        )
+    return _contiguous(tensor.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+_contiguous = Tensor.contiguous
+_is_contiguous = Tensor.is_contiguous
+
+
+@_method
+def contiguous(self, memory_format=None):
+    """The tensor with its elements in order in memory: itself when they are, a copy otherwise.
+
+    Args:
+        memory_format: clew.channels_last asks for the order of channels side by side; None means row by row.
+    Example:
+        >>> clew.ones(2, 3).t().contiguous().stride()
+        (2, 1)
+    """
+    return _contiguous(self) if memory_format is None else _in_format("contiguous", self, memory_format)
+
+
+@_method
+def is_contiguous(self, memory_format=None):
+    """True when the elements are in order in memory.
+
+    Args:
+        memory_format: clew.channels_last asks for the order of channels side by side; None means row by row.
+    """
+    if repr(memory_format) == "clew.channels_last":
+        return self.dim() == 4 and _is_contiguous(self.permute(0, 2, 3, 1))
+    return _is_contiguous(self)
 
 
 @_method

@@ -48,7 +48,8 @@ TIERS: dict[str, tuple[str, str, str]] = {
         """complex64 complex128 cfloat cdouble is_floating_point is_complex is_nonzero finfo iinfo can_cast
         promote_types result_type set_default_device get_default_device set_printoptions get_num_threads
         set_num_threads get_rng_state set_rng_state initial_seed seed use_deterministic_algorithms
-        are_deterministic_algorithms_enabled memory_format contiguous_format channels_last preserve_format
+        are_deterministic_algorithms_enabled set_float32_matmul_precision get_float32_matmul_precision
+        memory_format contiguous_format channels_last preserve_format
         logspace asarray frombuffer from_dlpack tril_indices triu_indices empty_strided complex polar
         randint_like meshgrid cartesian_prod combinations vander scalar_tensor real imag view_as_real
         view_as_complex std_mean var_mean trapezoid isin searchsorted bucketize tensordot chain_matmul cdist
@@ -267,6 +268,9 @@ TIERS: dict[str, tuple[str, str, str]] = {
     "backends.cudnn": ("", "enabled benchmark deterministic allow_tf32 version is_available", ""),
     "backends.cuda": ("", "matmul is_built", ""),
     "backends.openblas": ("", "is_available", ""),
+    "backends.mps": ("", "", "is_available is_built"),
+    "backends.mkldnn": ("", "", "is_available"),
+    "backends.mkl": ("", "", "is_available"),
     "amp": (
         "autocast GradScaler",
         "custom_fwd custom_bwd is_autocast_enabled is_autocast_available",

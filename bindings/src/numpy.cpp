@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "bindings/src/data.h"
+#include "clew/autograd/grad_mode.h"
 
 namespace clew::python {
 namespace {
@@ -191,7 +192,7 @@ Tensor from_numpy(PyObject* array) {
 }
 
 PyObject* to_numpy(const Tensor& t) {
-  CLEW_CHECK(!t.requires_grad(), AutogradError,
+  CLEW_CHECK(!t.requires_grad() || !is_grad_enabled(), AutogradError,
              "numpy: expected a tensor that does not require grad, got one that does (use detach().numpy())");
   CLEW_CHECK(t.is_cpu(), DeviceError, "numpy: expected a tensor on the CPU, got one on ", t.device(),
              t.is_meta() ? " (it has no data)" : " (use cpu().numpy())");

@@ -3,12 +3,14 @@
 #include <pybind11/stl.h>
 
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
 
 #include "bindings/src/python.h"
 #include "bindings/src/tensor_type.h"
+#include "clew/io/print_options.h"
 #include "dispatch/autocast.h"
 #include "dispatch/profiler.h"
 
@@ -63,18 +65,25 @@ py::list shape_list(const std::vector<Shape>& shapes) {
   return out;
 }
 
+std::string line_text(const ProfileEvent& e) {
+  if (e.line.code == nullptr || autograd::describe_provenance == nullptr) return "";
+  return autograd::describe_provenance(e.line);
+}
+
 py::list event_list(const Profile& profile) {
   py::list out;
   for (const ProfileEvent& e : profile.events)
     out.append(py::make_tuple(e.name, e.is_op, e.parent, e.start_ns, e.duration_ns,
-                              e.duration_ns - e.inner_ns, shape_list(e.shapes)));
+                              e.duration_ns - e.inner_ns, shape_list(e.shapes), e.memory_bytes,
+                              e.memory_bytes - e.inner_bytes, line_text(e)));
   return out;
 }
 
 py::list row_list(const Profile& profile, bool by_shape) {
   py::list out;
   for (const ProfileRow& r : profile.summary(by_shape))
-    out.append(py::make_tuple(r.name, r.count, r.total_ns, r.self_ns, shape_list(r.shapes)));
+    out.append(py::make_tuple(r.name, r.count, r.total_ns, r.self_ns, shape_list(r.shapes), r.total_bytes,
+                              r.self_bytes));
   return out;
 }
 
@@ -107,8 +116,10 @@ void init_profiling(py::module_& m) {
       .def("summary", &row_list, py::arg("by_shape") = false)
       .def("chrome_trace", &chrome_trace);
   py::class_<ProfilerHandle>(m, "_Profiler", py::module_local())
-      .def(py::init([](bool record_shapes) { return ProfilerHandle("profile", record_shapes); }),
-           py::arg("record_shapes") = false)
+      .def(py::init([](bool record_shapes, bool memory, bool lines) {
+             return ProfilerHandle("profile", record_shapes, memory, lines);
+           }),
+           py::arg("record_shapes") = false, py::arg("memory") = false, py::arg("lines") = false)
       .def("end", [](ProfilerHandle& h) {
         Profile profile = h.get().take();
         h.end();
@@ -122,6 +133,18 @@ void init_profiling(py::module_& m) {
            py::arg("cache_enabled") = true)
       .def("end", &AutocastHandle::end);
   m.def("_autocast_dtype", &autocast_dtype);
+  m.def("_get_print_options", [] {
+    const PrintOptions& o = print_options();
+    return py::make_tuple(o.precision, o.threshold, o.edge_items, o.line_width, o.sci_mode);
+  });
+  m.def("_set_print_options", [](int precision, int64_t threshold, int64_t edge_items, int line_width,
+                                 std::optional<bool> sci_mode) {
+    print_options() = {.precision = precision,
+                       .threshold = threshold,
+                       .edge_items = edge_items,
+                       .line_width = line_width,
+                       .sci_mode = sci_mode};
+  });
 }
 
 }  // namespace clew::python

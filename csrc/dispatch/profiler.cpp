@@ -10,6 +10,8 @@
 #include <sstream>
 #include <utility>
 
+#include "clew/core/memory.h"
+
 namespace clew {
 namespace {
 
@@ -82,8 +84,8 @@ class Profiler::OpenEvent {
   int32_t index_;
 };
 
-Profiler::Profiler(bool record_shapes)
-    : profile_{{}, static_cast<int64_t>(syscall(SYS_gettid)), record_shapes},
+Profiler::Profiler(bool record_shapes, bool memory, bool lines)
+    : profile_{{}, static_cast<int64_t>(syscall(SYS_gettid)), record_shapes, memory, lines},
       origin_ns_(now_ns()),
       outer_profiler_(std::exchange(innermost_profiler, this)) {}
 
@@ -97,13 +99,27 @@ Profiler::~Profiler() {
 }
 
 int32_t Profiler::begin(std::string name, bool is_op) {
-  profile_.events.push_back({std::move(name), is_op, open_, now_ns() - origin_ns_, 0, 0, {}});
+  ProfileEvent event{.name = std::move(name),
+                     .is_op = is_op,
+                     .parent = open_,
+                     .start_ns = 0,
+                     .duration_ns = 0,
+                     .inner_ns = 0,
+                     .shapes = {},
+                     .line = {}};
+  if (profile_.has_lines && autograd::capture_provenance != nullptr) {
+    event.line = autograd::capture_provenance();
+  }
+  if (profile_.has_memory) event.memory_bytes = -cpu_memory_stats().allocated_bytes;
+  event.start_ns = now_ns() - origin_ns_;
+  profile_.events.push_back(std::move(event));
   open_ = static_cast<int32_t>(profile_.events.size()) - 1;
   return open_;
 }
 
 void Profiler::end(int32_t event) noexcept {
   const int64_t now = now_ns() - origin_ns_;
+  const int64_t bytes = profile_.has_memory ? cpu_memory_stats().allocated_bytes : 0;
   // Ranges that Python left open inside of this one end with it.
   bool is_open = false;
   for (int32_t i = open_; i >= 0 && !is_open; i = profile_.events[static_cast<size_t>(i)].parent)
@@ -112,7 +128,12 @@ void Profiler::end(int32_t event) noexcept {
     const int32_t index = open_;
     ProfileEvent& e = profile_.events[static_cast<size_t>(index)];
     e.duration_ns = now - e.start_ns;
-    if (e.parent >= 0) profile_.events[static_cast<size_t>(e.parent)].inner_ns += e.duration_ns;
+    e.memory_bytes += bytes;
+    if (e.parent >= 0) {
+      ProfileEvent& outer = profile_.events[static_cast<size_t>(e.parent)];
+      outer.inner_ns += e.duration_ns;
+      outer.inner_bytes += e.memory_bytes;
+    }
     open_ = e.parent;
     is_open = index != event;
   }
@@ -121,7 +142,7 @@ void Profiler::end(int32_t event) noexcept {
 Profile Profiler::take() {
   while (open_ >= 0) end(open_);
   Profile out = std::move(profile_);
-  profile_ = {{}, out.thread, out.has_shapes};
+  profile_ = {{}, out.thread, out.has_shapes, out.has_memory, out.has_lines};
   return out;
 }
 
@@ -144,10 +165,14 @@ std::vector<ProfileRow> Profile::summary(bool by_shape) const {
     if (by_shape) row.shapes = e.shapes;
     ++row.count;
     row.self_ns += e.duration_ns - e.inner_ns;
+    row.self_bytes += e.memory_bytes - e.inner_bytes;
     bool recursive = false;
     for (int32_t p = e.parent; p >= 0 && !recursive; p = events[static_cast<size_t>(p)].parent)
       recursive = events[static_cast<size_t>(p)].name == e.name;
-    if (!recursive) row.total_ns += e.duration_ns;
+    if (!recursive) {
+      row.total_ns += e.duration_ns;
+      row.total_bytes += e.memory_bytes;
+    }
   }
   std::vector<ProfileRow> out;
   out.reserve(rows.size());
@@ -170,11 +195,24 @@ void Profile::write_chrome_trace(std::ostream& out) const {
     write_us(out, e.start_ns);
     out << ", \"dur\": ";
     write_us(out, e.duration_ns);
+    bool any = false;
+    auto argument = [&](const char* key) {
+      out << (any ? ", \"" : ", \"args\": {\"") << key << "\": ";
+      any = true;
+    };
     if (has_shapes && e.is_op) {
-      out << ", \"args\": {\"shapes\": ";
+      argument("shapes");
       write_shapes(out, e.shapes);
-      out << '}';
     }
+    if (has_memory) {
+      argument("bytes");
+      out << e.memory_bytes;
+    }
+    if (has_lines && e.line.code != nullptr && autograd::describe_provenance != nullptr) {
+      argument("line");
+      write_json_string(out, autograd::describe_provenance(e.line));
+    }
+    if (any) out << '}';
     out << '}';
   }
   out << "\n]}\n";

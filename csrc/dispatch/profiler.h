@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "autograd/node.h"
 #include "dispatch/interceptor.h"
 
 namespace clew {
@@ -18,19 +19,23 @@ struct ProfileEvent {
   int64_t start_ns, duration_ns;  // start counts from the profiler's own
   int64_t inner_ns;               // spent in events directly inside
   std::vector<Shape> shapes;      // of the tensor arguments, if asked for
+  int64_t memory_bytes = 0;       // by which memory in use grew, if asked for; negative when it shrank
+  int64_t inner_bytes = 0;        // of that, in events directly inside
+  autograd::Provenance line;      // of user code that made the call, if asked for
 };
 
 struct ProfileRow {
   std::string name;
   std::vector<Shape> shapes;
   int64_t count = 0, total_ns = 0, self_ns = 0;  // time of recursive calls counts once in total_ns
+  int64_t total_bytes = 0, self_bytes = 0;
 };
 
 /// What a Profiler recorded.
 struct CLEW_API Profile {
   std::vector<ProfileEvent> events;  // in order of start
   int64_t thread;
-  bool has_shapes;
+  bool has_shapes, has_memory, has_lines;
 
   /// One row per name (and shapes, with `by_shape`), most self time first.
   std::vector<ProfileRow> summary(bool by_shape = false) const;
@@ -41,7 +46,7 @@ struct CLEW_API Profile {
 /// Sees the ops of the thread it was made on, those inside other ops nested under them.
 class CLEW_API Profiler final : public Interceptor {
  public:
-  explicit Profiler(bool record_shapes = false);
+  explicit Profiler(bool record_shapes = false, bool memory = false, bool lines = false);
   ~Profiler() override;
   Value call(const BoxedCall& call) override;
   /// What was recorded so far; ranges still open end here.

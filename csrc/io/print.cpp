@@ -9,15 +9,13 @@
 #include "autograd/node.h"
 #include "clew/autograd/grad_mode.h"
 #include "clew/core/tensor.h"
+#include "clew/io/print_options.h"
 
 namespace clew {
 namespace {
 
-constexpr int kPrecision = 4;
-constexpr int64_t kThreshold = 1000;    // tensors with more elements are summarised
-constexpr int64_t kEdgeItems = 3;       // shown at either end of a summarised dimension
-constexpr int64_t kMaxElements = 4096;  // shown in all, however many dimensions there are
-constexpr int kLineWidth = 80;
+constexpr int64_t kMaxElements = 4096;  // shown of a summarised tensor, however many dimensions there are
+constinit PrintOptions options;
 
 /// Which indices of one dimension are shown: [0, head) and [size - tail, size), with "..." between.
 struct Shown {
@@ -30,12 +28,13 @@ struct Shown {
 std::vector<Shown> choose_shown(const Tensor& t) {
   std::vector<Shown> shown;
   for (int64_t n : t.sizes()) shown.push_back({n, n, 0});
-  if (t.numel() <= kThreshold) return shown;
+  if (t.numel() <= options.threshold) return shown;
   // From the innermost dimension outwards; once enough is shown, one index stands for the rest.
   int64_t elements = 1;
   for (size_t d = shown.size(); d-- > 0;) {
     Shown& s = shown[d];
-    if (s.size > 2 * kEdgeItems) s = {s.size, kEdgeItems, kEdgeItems};
+    const int64_t edge = options.edge_items;
+    if (s.size > 2 * edge) s = {s.size, edge, edge};
     if (elements * s.count() > kMaxElements) s = {s.size, 1, 0};
     elements *= s.count();
   }
@@ -66,9 +65,9 @@ void visit_shown(const Tensor& t, const std::vector<Shown>& shown, F&& f) {
 std::string format_double(const char* format, double v) {
   if (std::isnan(v)) return "nan";
   if (std::isinf(v)) return v > 0 ? "inf" : "-inf";
-  const int n = std::snprintf(nullptr, 0, format, kPrecision, v);
+  const int n = std::snprintf(nullptr, 0, format, options.precision, v);
   std::string out(static_cast<size_t>(n) + 1, '\0');
-  std::snprintf(out.data(), out.size(), format, kPrecision, v);
+  std::snprintf(out.data(), out.size(), format, options.precision, v);
   out.pop_back();
   return out;
 }
@@ -86,6 +85,7 @@ Cells format_floats(const std::vector<double>& values) {
   const bool none = largest == 0;
   bool scientific = !none && (largest / smallest > 1000 || largest > 1e8);
   if (!whole) scientific = scientific || smallest < 1e-4;
+  scientific = options.sci_mode.value_or(scientific);
   const char* format = scientific ? "%.*e" : "%.*f";
   Cells cells;
   for (double v : values) {
@@ -164,7 +164,7 @@ class Writer {
     out_ += s;
   }
   void write_row(const Shown& s, int indent) {
-    const int per_line = std::max(1, (kLineWidth - indent) / (static_cast<int>(cells_.width) + 2));
+    const int per_line = std::max(1, (options.line_width - indent) / (static_cast<int>(cells_.width) + 2));
     const std::string line_break = ",\n" + std::string(static_cast<size_t>(indent) + 1, ' ');
     int position = 0;
     auto separate = [&] {
@@ -195,6 +195,8 @@ class Writer {
 
 }  // namespace
 
+PrintOptions& print_options() { return options; }
+
 std::string to_string(const Tensor& t) {
   if (!t.defined()) return "tensor(undefined)";
   static constexpr char kPrefix[] = "tensor(";
@@ -222,7 +224,7 @@ std::string to_string(const Tensor& t) {
   const size_t last_break = out.rfind('\n');
   size_t column = out.size() - (last_break == std::string::npos ? 0 : last_break + 1);
   for (const std::string& fact : facts) {
-    if (column + fact.size() + 3 > kLineWidth) {
+    if (column + fact.size() + 3 > static_cast<size_t>(options.line_width)) {
       out += ",\n" + std::string(kIndent, ' ') + fact;
       column = static_cast<size_t>(kIndent) + fact.size();
     } else {

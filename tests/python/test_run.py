@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 import time
@@ -23,8 +24,15 @@ RUNS = [
 ]
 
 
-def python(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, *args], capture_output=True, text=True, timeout=300, cwd=cwd)
+def python(*args: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, *args],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        cwd=cwd,
+        env={**os.environ, **env},
+    )
 
 
 def clew_run(script: str | Path, *args: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
@@ -47,7 +55,7 @@ def test_program_is_one_of_pytorch(name: str, args: list[str]) -> None:
         pytest.skip("PyTorch is not installed")
     source = (PROGRAMS / f"{name}.py").read_text()
     assert "import torch" in source and "clew" not in source
-    result = python(str(PROGRAMS / f"{name}.py"), *args)
+    result = python(str(PROGRAMS / f"{name}.py"), *args, OMP_NUM_THREADS="1")
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
 
 

@@ -207,6 +207,11 @@ def test_switches() -> None:
     clew.use_deterministic_algorithms(True)
     assert clew.are_deterministic_algorithms_enabled()
     clew.use_deterministic_algorithms(False)
+    clew.set_float32_matmul_precision("high")
+    assert clew.get_float32_matmul_precision() == "high"
+    clew.set_float32_matmul_precision("highest")
+    with pytest.raises(RuntimeError, match="medium"):
+        clew.set_float32_matmul_precision("low")
     clew.set_default_device("cpu")
     assert clew.get_default_device() == clew.device("cpu")
     with pytest.raises(RuntimeError, match="expected cpu"):
@@ -251,6 +256,8 @@ def test_cuda_without_cuda() -> None:
 
 def test_backends() -> None:
     assert clew.backends.openblas.is_available()
+    assert not clew.backends.mps.is_available() and not clew.backends.mps.is_built()
+    assert not clew.backends.mkldnn.is_available() and not clew.backends.mkl.is_available()
     assert not clew.backends.cudnn.is_available() and clew.backends.cudnn.version() is None
     clew.backends.cudnn.benchmark = True
     with clew.backends.cudnn.flags(deterministic=True):
@@ -396,3 +403,42 @@ def test_functional_options() -> None:
         F.hessian(lambda a: a, x)
     with pytest.raises(NotImplementedError):
         F.jacobian(lambda a: a, x, strategy="forward-mode")
+
+
+# --- memory formats --------------------------------------------------------------------------------
+
+
+def test_memory_formats_as_in_torch() -> None:
+    torch = pytest.importorskip("torch")
+
+    def run(lib: Any) -> list[Any]:
+        x = lib.arange(120).reshape(2, 3, 4, 5).float()
+        y = x.to(memory_format=lib.channels_last)
+        z = y.contiguous()
+        model = lib.nn.Sequential(lib.nn.Conv2d(3, 2, 3), lib.nn.Flatten(), lib.nn.Linear(12, 2))
+        model = model.to(memory_format=lib.channels_last)
+        return [
+            y.stride(),
+            y.is_contiguous(),
+            y.is_contiguous(memory_format=lib.channels_last),
+            x.is_contiguous(memory_format=lib.contiguous_format),
+            z.stride(),
+            x.contiguous(memory_format=lib.channels_last).tolist() == x.tolist(),
+            x.to(memory_format=lib.preserve_format).stride(),
+            model[0].weight.stride(),
+            tuple(model(y).shape),
+        ]
+
+    assert run(clew) == run(torch)
+    with pytest.raises(RuntimeError, match="4 dimensions"):
+        clew.ones(2, 2).to(memory_format=clew.channels_last)
+    with pytest.raises(TypeError, match="memory_format"):
+        clew.ones(2, 2).contiguous(memory_format=3)
+
+
+def test_numpy_asks_for_detach_only_where_gradients_are_recorded() -> None:
+    w = clew.nn.Linear(2, 2).weight
+    with pytest.raises(RuntimeError, match="detach"):
+        w.numpy()
+    with clew.no_grad():
+        assert w.numpy().shape == (2, 2)

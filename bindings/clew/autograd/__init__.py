@@ -67,6 +67,7 @@ def grad(
     grad_outputs=None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -78,6 +79,7 @@ def grad(
         grad_outputs: one gradient per output; None means 1 for one-element outputs.
         retain_graph: keep the graph for a second backward; default `create_graph`.
         create_graph: record the backward itself, for higher derivatives.
+        only_inputs: accepted for existing code when it is True.
         allow_unused: give None for inputs that the outputs do not depend on.
         materialize_grads: give zeros for them.
     Returns:
@@ -90,6 +92,8 @@ def grad(
         >>> clew.autograd.grad(g, x)[0].item()
         12.0
     """
+    if not only_inputs:
+        raise ValueError("grad: expected only_inputs=True, got False (use backward for all leaves)")
     if is_grads_batched:
         raise NotImplementedError("grad: expected is_grads_batched=False, got True (call grad once per row)")
     if materialize_grads and allow_unused is False:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from clew.backends import cuda, cudnn, openblas
+from clew.backends import cuda, cudnn, mkl, mkldnn, mps, openblas
 
-__all__ = ["cuda", "cudnn", "openblas"]
+__all__ = ["cuda", "cudnn", "mkl", "mkldnn", "mps", "openblas"]
 
 
 def __getattr__(name: str) -> Any:

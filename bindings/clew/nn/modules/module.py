@@ -411,9 +411,11 @@ class Module(HookMethods, StateMethods):
             device: a `clew.device` or its name.
             dtype: a floating point dtype.
             tensor: its device and dtype are taken.
+            memory_format: order of the elements of tensors with four dimensions.
         Raises:
             TypeError: dtype is not floating point.
         """
+        memory_format = kwargs.pop("memory_format", None)
         device, dtype = _parse_to(args, kwargs)
         if dtype is not None and not _is_floating(dtype):
             raise TypeError(f"to: expected a floating point dtype, got {dtype} (modules cast no other)")
@@ -424,6 +426,8 @@ class Module(HookMethods, StateMethods):
                 options["device"] = device
             if dtype is not None and _is_floating(tensor.dtype):
                 options["dtype"] = dtype
+            if memory_format is not None and tensor.dim() == 4:
+                options["memory_format"] = memory_format
             return tensor.to(**options) if options else tensor
 
         return self._apply(convert)
