@@ -291,7 +291,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Fills the weight of a convolution so that it hands on as many channels as it can.
 
     Args:
-        tensor: shape (out, in / groups, *kernel), 3 to 5 dimensions.
+        tensor: shape (out, in / groups, ...), 3 to 5 dimensions.
         groups: of the convolution.
     Returns:
         `tensor`.
