@@ -172,7 +172,7 @@ void forward(const Problem& p, const ByRow<T>& out, T* logsumexp, const Heads<T>
       double maximum[kQueries], sum[kQueries];
       std::fill_n(maximum, rows, -kInfinity);
       std::fill_n(sum, rows, 0.0);
-      zero_rows(y, rows, p.value_width, out.row());
+      if (p.keys == 0) zero_rows(y, rows, p.value_width, out.row());
       for (int64_t k0 = 0; k0 < p.visible(q0 + rows - 1); k0 += kKeys) {
         const int64_t cols = std::min(kKeys, p.visible(q0 + rows - 1) - k0);
         T* s = room.scores.data();
@@ -189,7 +189,7 @@ void forward(const Problem& p, const ByRow<T>& out, T* logsumexp, const Heads<T>
             loop.multiply(row, room.keep.data(), cols);
           }
         }
-        room.values.product(y, out.row(), s, block, 1, rows, 0, p.value_width, k0, cols, 1, true);
+        room.values.product(y, out.row(), s, block, 1, rows, 0, p.value_width, k0, cols, 1, k0 > 0);
       }
       for (int64_t i = 0; i < rows; ++i) {
         // A query that sees nothing: zeros, and weights exp(s - inf) = 0 on the way back.
@@ -245,10 +245,12 @@ void backward(const Problem& p, const ByRow<T>& dq, const ByRow<T>& dk, const By
   p.for_heads([&](int64_t b, int64_t h) {
     BackwardRoom<T> room(p);
     const int64_t head = b * p.heads + h;
-    zero_rows(dq.of(b, h), p.queries, p.width, dq.row());
     zero_rows(dk.of(b, h), p.keys, p.width, dk.row());
     zero_rows(dv.of(b, h), p.keys, p.value_width, dv.row());
-    if (p.keys == 0) return;
+    if (p.keys == 0) {
+      zero_rows(dq.of(b, h), p.queries, p.width, dq.row());
+      return;
+    }
     room.keys.pack(key.of(b, h), p.width, 1, key.row);
     room.keys_by_row.pack(key.of(b, h), p.keys, key.row, 1);
     room.values.pack(value.of(b, h), p.value_width, 1, value.row);
@@ -282,7 +284,7 @@ void backward(const Problem& p, const ByRow<T>& dq, const ByRow<T>& dk, const By
           if (dmask != nullptr) std::copy_n(di, cols, dmask + at * p.keys + k0);
         }
         room.keys_by_row.product(dq.of(b, h) + q0 * dq.row(), dq.row(), d, block, 1, rows, 0, p.width, k0,
-                                 cols, p.scale, true);
+                                 cols, p.scale, k0 > 0);
         room.queries.product(dk.of(b, h) + k0 * dk.row(), dk.row(), d, 1, block, cols, 0, p.width, 0, rows,
                              p.scale, true);
         room.grads.product(dv.of(b, h) + k0 * dv.row(), dv.row(), w, 1, block, cols, 0, p.value_width, 0,

@@ -52,7 +52,8 @@ struct MaskRow {
 /// maximum and sum move on and s becomes exp(s - maximum). Returns what earlier terms are to be scaled by.
 using AttentionRowLoop = double (*)(void* s, int64_t n, const MaskRow& mask, double* maximum, double* sum);
 /// s becomes p = exp(s + mask - logsumexp), and d becomes p * (d * keep - delta); `keep`, the factors of
-/// dropout, may be null. Where the row is whole, delta may be null: it is the sum of p * d * keep.
+/// dropout, may be null. Where the row is whole, delta may be null: it is the sum of p * d * keep, and p is
+/// made to sum to 1.
 using AttentionBackwardRowLoop = void (*)(void* s, void* d, int64_t n, const MaskRow& mask, double logsumexp,
                                           const double* delta, const void* keep);
 /// x *= factor over n elements; x *= y.

@@ -384,8 +384,17 @@ void attention_backward_row(void* s_, void* d_, int64_t n, const MaskRow& mask, 
   add_mask(s, n, mask);
   for (int64_t i = 0; i < n; ++i) s[i] = math::exp(s[i] - lse);
   if (keep_ != nullptr) multiply<T>(d, keep_, n);
-  // A weight of 1 leaves exactly nothing when delta comes from the same products.
-  const T delta = static_cast<T>(delta_ != nullptr ? *delta_ : dot<T>(s, d, n));
+  T delta;
+  if (delta_ == nullptr) {
+    // The rounding of a large logsumexp is a common factor of the row. A weight of 1 then leaves exactly
+    // nothing, as delta comes from the same products.
+    const double sum = sum_of(s, n);
+    const T total = sum == 0 ? T(1) : static_cast<T>(sum);
+    for (int64_t i = 0; i < n; ++i) s[i] /= total;
+    delta = static_cast<T>(dot<T>(s, d, n));
+  } else {
+    delta = static_cast<T>(*delta_);
+  }
   CLEW_IVDEP
   for (int64_t i = 0; i < n; ++i) d[i] = s[i] * (d[i] - delta);
   if (keep_ != nullptr) multiply<T>(s, keep_, n);
