@@ -74,6 +74,65 @@ const std::map<std::string, std::function<Case()>>& cases() {
       {"MSELoss", [] { return one(MSELoss(Reduction::Sum)); }},
       {"L1Loss", [] { return one(L1Loss()); }},
       {"BCEWithLogitsLoss", [] { return one(BCEWithLogitsLoss()); }},
+      {"RNN",
+       [] {
+         const RNN m({.input_size = 3, .hidden_size = 4, .nonlinearity = "relu"});
+         return Case{m, [m](const TensorList& x) -> TensorList {
+                       const auto [y, h] = m(x[0]);
+                       return {y, h};
+                     }};
+       }},
+      {"GRU",
+       [] {
+         const GRU m({.input_size = 3,
+                      .hidden_size = 4,
+                      .num_layers = 2,
+                      .batch_first = true,
+                      .bidirectional = true});
+         return Case{m, [m](const TensorList& x) -> TensorList {
+                       const auto [y, h] = m(x[0], x[1]);
+                       return {y, h};
+                     }};
+       }},
+      {"LSTM",
+       [] {
+         const LSTM m({.input_size = 3, .hidden_size = 4, .num_layers = 2, .proj_size = 2});
+         return Case{m, [m](const TensorList& x) -> TensorList {
+                       const auto [y, state] = m(x[0]);
+                       return {y, state.first, state.second};
+                     }};
+       }},
+      {"MultiheadAttention",
+       [] {
+         const MultiheadAttention m(
+             {.embed_dim = 8, .num_heads = 2, .kdim = 5, .vdim = 6, .batch_first = true});
+         return Case{m, [m](const TensorList& x) -> TensorList {
+                       const auto [y, w] = m(x[0], x[1], x[2], {.key_padding_mask = x[3]});
+                       return {y, w};
+                     }};
+       }},
+      {"MultiheadAttention fused",
+       [] {
+         const MultiheadAttention m(8, 2);
+         return Case{m, [m](const TensorList& x) -> TensorList {
+                       return {m(x[0], x[0], x[0], {.attn_mask = x[1], .need_weights = false}).first};
+                     }};
+       }},
+      {"TransformerEncoderLayer",
+       [] {
+         return one(TransformerEncoderLayer({.d_model = 8,
+                                             .nhead = 2,
+                                             .dim_feedforward = 12,
+                                             .dropout = 0,
+                                             .activation = "gelu",
+                                             .norm_first = true}));
+       }},
+      {"TransformerEncoder",
+       [] {
+         return one(TransformerEncoder(
+             {.d_model = 8, .nhead = 2, .dim_feedforward = 12, .dropout = 0, .batch_first = true}, 2,
+             LayerNorm(8)));
+       }},
       {"Sequential", [] { return one(Sequential(Linear(5, 4), ReLU(), Linear(4, 2))); }},
   };
   return table;

@@ -68,6 +68,30 @@ CASES = {
     "MSELoss": (lambda: nn.MSELoss(reduction="sum"), lambda: [x(4, 3), x(4, 3)]),
     "L1Loss": (lambda: nn.L1Loss(), lambda: [x(4, 3), x(4, 3)]),
     "BCEWithLogitsLoss": (lambda: nn.BCEWithLogitsLoss(), lambda: [x(4, 3), x(4, 3, low=0.05)]),
+    "RNN": (lambda: nn.RNN(3, 4, nonlinearity="relu"), lambda: [x(5, 2, 3)]),
+    "GRU": (
+        lambda: nn.GRU(3, 4, 2, batch_first=True, bidirectional=True),
+        lambda: [x(2, 5, 3), x(4, 2, 4)],
+    ),
+    "LSTM": (lambda: nn.LSTM(3, 4, 2, proj_size=2), lambda: [x(5, 3)]),
+    "MultiheadAttention": (
+        lambda: nn.MultiheadAttention(8, 2, kdim=5, vdim=6, batch_first=True),
+        lambda: [x(2, 3, 8), x(2, 4, 5), x(2, 4, 6), clew.tensor([[False] * 4, [False, True, True, False]])],
+    ),
+    "MultiheadAttention fused": (
+        lambda: nn.MultiheadAttention(8, 2),
+        lambda: [x(3, 2, 8), clew.ones(3, 3, dtype=clew.bool).triu(1)],
+    ),
+    "TransformerEncoderLayer": (
+        lambda: nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, activation="gelu", norm_first=True),
+        lambda: [x(4, 2, 8)],
+    ),
+    "TransformerEncoder": (
+        lambda: nn.TransformerEncoder(
+            nn.TransformerEncoderLayer(8, 2, 12, dropout=0.0, batch_first=True), 2, norm=nn.LayerNorm(8)
+        ),
+        lambda: [x(2, 4, 8)],
+    ),
     "Sequential": (
         lambda: nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2)),
         lambda: [x(4, 5)],
@@ -75,8 +99,20 @@ CASES = {
 }
 
 
-def plain(value):
-    return value[0] if isinstance(value, tuple) and len(value) == 1 else value
+def forward(name, module, inputs):
+    """The call that the C++ program makes, as a list of tensors."""
+    if name == "MultiheadAttention":
+        *given, padding = inputs
+        result = module(*given, key_padding_mask=padding)
+    elif name == "MultiheadAttention fused":
+        y, mask = inputs
+        result = module(y, y, y, attn_mask=mask, need_weights=False)[:1]
+    else:
+        result = module(*inputs)
+    flat = []
+    for part in result if isinstance(result, tuple) else [result]:
+        flat += part if isinstance(part, tuple) else [part]
+    return flat
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -101,8 +137,7 @@ def test_same_numbers(name, tmp_path):
     got = clew.load(tmp_path / "out")
 
     inputs = [t.clone().requires_grad_() if t.dtype.is_floating_point else t for t in inputs]
-    outputs = module(*inputs)
-    outputs = list(outputs) if isinstance(outputs, tuple) else [outputs]
+    outputs = forward(name, module, inputs)
     total = clew.zeros(())
     for y in outputs:
         total = total + (y * y).sum()
