@@ -1,6 +1,6 @@
 // `x[key]` and `x[key] = value`: basic indexing makes a view, tensors and masks copy.
 #include "bindings/src/tensor_type.h"
-#include "clew/autograd/grad_mode.h"
+#include "clew/ops/indexing.h"
 #include "clew/ops/ops.h"
 
 namespace clew::python {
@@ -17,130 +17,37 @@ int64_t to_int(PyObject* p) {
   return v;
 }
 
-Tensor select_row(const Tensor& t, int64_t dim, int64_t i) {
-  CLEW_CHECK(t.dim() > dim, IndexError, "index: expected at most ", t.dim(), " indices for shape ", t.sizes(),
-             ", got more", t.dim() == 0 ? " (use item() for the value of a 0-dim tensor)" : "");
-  return select(t, dim, i);
-}
-
-Tensor slice_dim(const Tensor& t, int64_t dim, PyObject* s) {
-  CLEW_CHECK(t.dim() > dim, IndexError, "index: expected at most ", t.dim(), " indices for shape ", t.sizes(),
-             ", got more");
-  Py_ssize_t start, stop, step;
-  check(PySlice_Unpack(s, &start, &stop, &step));
-  CLEW_CHECK(step > 0, ValueError, "index: expected a slice with step > 0, got step ", step,
-             " (use flip() to reverse)");
-  const Py_ssize_t n = t.size(dim);
-  PySlice_AdjustIndices(n, &start, &stop, step);
-  if (start == 0 && stop == n && step == 1) return t;
-  return slice(t, dim, start, std::max(start, stop), step);
-}
-
-// Number of dimensions that an item consumes; a mask takes as many as it has.
-int64_t consumed(PyObject* item, const Tensor& converted) {
-  if (item == Py_None || item == Py_Ellipsis || PyBool_Check(item)) return 0;
-  if (converted.defined() && (converted.dtype() == kBool)) return converted.dim();
-  return 1;
-}
-
 bool is_sequence_index(PyObject* p) {
   return PyList_Check(p) || PyTuple_Check(p) || PyObject_HasAttrString(p, "__array__");
 }
 
-// What a key means for a tensor: a view, and tensor indices still to be applied to its dimensions.
-struct Resolved {
-  Tensor view;
-  TensorList indices;  // undefined entries leave their dimension alone
-  bool advanced = false;
-};
-
-Tensor as_index_tensor(PyObject* item) {
-  if (is_tensor(item)) return as_tensor(item);
-  return tensor_from_data(item, std::nullopt, std::nullopt, true);
+indexing::Slice as_slice(PyObject* s) {
+  Py_ssize_t start, stop, step;
+  check(PySlice_Unpack(s, &start, &stop, &step));
+  return {start, stop, step};
 }
 
-Resolved resolve(const Tensor& self, PyObject* key) {
-  // A list of integers is one index; a tuple is several.
-  Object items;
-  if (PyTuple_Check(key)) {
-    items = Object::borrow(key);
-  } else {
-    items = Object(check(PyTuple_Pack(1, key)));
-  }
-  const Py_ssize_t n = PyTuple_GET_SIZE(items.get());
-  TensorList converted(static_cast<size_t>(n));
-  int64_t used = 0;
-  bool has_ellipsis = false;
-  for (Py_ssize_t i = 0; i < n; ++i) {
-    PyObject* item = PyTuple_GET_ITEM(items.get(), i);
-    if (item == Py_Ellipsis) {
-      CLEW_CHECK(!has_ellipsis, IndexError, "index: expected one '...', got several");
-      has_ellipsis = true;
-    } else if (is_tensor(item) || (!is_plain_int(item) && !PySlice_Check(item) && item != Py_None &&
-                                   !PyBool_Check(item) && is_sequence_index(item))) {
-      converted[static_cast<size_t>(i)] = as_index_tensor(item);
-    }
-    used += consumed(item, converted[static_cast<size_t>(i)]);
-  }
-  CLEW_CHECK(used <= self.dim(), IndexError, "index: expected at most ", self.dim(), " indices for shape ",
-             self.sizes(), ", got ", used);
+indexing::TensorIndex as_item(PyObject* item) {
+  if (is_tensor(item)) return as_tensor(item);
+  if (is_plain_int(item)) return to_int(item);
+  if (PySlice_Check(item)) return as_slice(item);
+  if (item == Py_None) return indexing::None;
+  if (item == Py_Ellipsis) return indexing::Ellipsis;
+  if (PyBool_Check(item)) return item == Py_True;
+  if (is_sequence_index(item)) return tensor_from_data(item, std::nullopt, std::nullopt, true);
+  if (PyIndex_Check(item)) return to_int(Object(check(PyNumber_Index(item))).get());
+  detail::raise<TypeError>("index: expected integers, slices, None, '...', tensors or lists, got ",
+                           Py_TYPE(item)->tp_name);
+}
 
-  Resolved r{self, {}, false};
-  int64_t dim = 0;
-  auto put_index = [&](const Tensor& index) {
-    r.indices.resize(static_cast<size_t>(dim));
-    r.indices.push_back(index);
-    r.advanced = true;
-  };
-  for (Py_ssize_t i = 0; i < n; ++i) {
-    PyObject* item = PyTuple_GET_ITEM(items.get(), i);
-    const Tensor& t = converted[static_cast<size_t>(i)];
-    if (t.defined()) {
-      CLEW_CHECK(!is_floating(t.dtype()), IndexError,
-                 "index: expected an integer or bool tensor as index, got dtype ", t.dtype());
-      if (t.dim() == 0 && t.dtype() != kBool && is_integral(t.dtype()) &&
-          !t.is_meta()) {  // a number that happens to be a tensor
-        r.view = select_row(r.view, dim, t.item().to_int());
-        continue;
-      }
-      if (t.dtype() != kBool || t.dim() == 1) {
-        put_index(t);
-        ++dim;
-      } else if (t.dim() == 0) {
-        r.view = unsqueeze(r.view, dim);
-        put_index(unsqueeze(t, 0));
-        ++dim;
-      } else {
-        // A mask stands for several dimensions: one list of coordinates for each.
-        const Tensor coordinates = nonzero(t);
-        for (int64_t d = 0; d < t.dim(); ++d) {
-          CLEW_CHECK(t.size(d) == r.view.size(dim), IndexError, "index: expected a mask that fits shape ",
-                     r.view.sizes(), ", got shape ", t.sizes(), " (sizes ", t.size(d), " and ",
-                     r.view.size(dim), " at dimension ", dim, ")");
-          put_index(select(coordinates, 1, d));
-          ++dim;
-        }
-      }
-    } else if (item == Py_Ellipsis) {
-      dim += self.dim() - used;
-    } else if (item == Py_None) {
-      r.view = unsqueeze(r.view, dim++);
-    } else if (PyBool_Check(item)) {
-      // True adds a dimension of one, False one of none.
-      r.view = unsqueeze(r.view, dim);
-      put_index(full({1}, item == Py_True, TensorOptions(kBool)));
-      ++dim;
-    } else if (PySlice_Check(item)) {
-      r.view = slice_dim(r.view, dim++, item);
-    } else if (PyIndex_Check(item)) {
-      const Object index(check(PyNumber_Index(item)));
-      r.view = select_row(r.view, dim, to_int(index.get()));
-    } else {
-      detail::raise<TypeError>("index: expected integers, slices, None, '...', tensors or lists, got ",
-                               Py_TYPE(item)->tp_name);
-    }
-  }
-  return r;
+// A list of integers is one index; a tuple is several.
+std::vector<indexing::TensorIndex> as_items(PyObject* key) {
+  if (!PyTuple_Check(key)) return {as_item(key)};
+  std::vector<indexing::TensorIndex> items;
+  const Py_ssize_t n = PyTuple_GET_SIZE(key);
+  items.reserve(static_cast<size_t>(n));
+  for (Py_ssize_t i = 0; i < n; ++i) items.push_back(as_item(PyTuple_GET_ITEM(key, i)));
+  return items;
 }
 
 }  // namespace
@@ -148,10 +55,11 @@ Resolved resolve(const Tensor& self, PyObject* key) {
 PyObject* get_item(PyObject* self, PyObject* key) {
   return guarded([&]() -> PyObject* {
     const Tensor& t = as_tensor(self);
-    if (CLEW_LIKELY(is_plain_int(key))) return wrap(select_row(t, 0, to_int(key)));
-    if (PySlice_Check(key)) {
-      const Tensor view = slice_dim(t, 0, key);
-      return wrap(view.is_same(t) ? slice(t, 0, 0, t.size(0), 1) : view);
+    if (CLEW_LIKELY(is_plain_int(key))) {
+      const int64_t i = to_int(key);
+      CLEW_CHECK(t.dim() > 0, IndexError,
+                 "index: expected a tensor with dimensions, got a 0-dim one (use item() for its value)");
+      return wrap(select(t, 0, i));
     }
     if (is_tensor(key) && as_tensor(key).numel() > 1 && as_tensor(key).dtype() != kBool) {
       const Tensor& i = as_tensor(key);
@@ -164,10 +72,7 @@ PyObject* get_item(PyObject* self, PyObject* key) {
       }
       return wrap(result);
     }
-    const Resolved r = resolve(t, key);
-    if (!r.advanced)
-      return wrap(r.view.is_same(t) ? as_strided(t, t.sizes(), t.strides(), t.storage_offset()) : r.view);
-    return wrap(index(r.view, r.indices));
+    return wrap(indexing::get(t, as_items(key)));
   });
 }
 
@@ -177,27 +82,14 @@ int set_item(PyObject* self, PyObject* key, PyObject* value) {
         CLEW_CHECK(value != nullptr, TypeError,
                    "del: expected an assignment; elements of a tensor cannot be deleted");
         const Tensor& t = as_tensor(self);
-        const Resolved r = resolve(t, key);
+        const std::vector<indexing::TensorIndex> items = as_items(key);
         Scalar number;
-        Tensor source;
         if (is_tensor(value)) {
-          source = as_tensor(value);
+          indexing::set(t, items, as_tensor(value));
         } else if (to_scalar(value, number)) {
-          if (!r.advanced) {
-            fill_(r.view, number);
-            return 0;
-          }
-          source = full({}, number, t.options());
+          indexing::set(t, items, number);
         } else {
-          source = tensor_from_data(value, t.dtype(), t.device(), true);
-        }
-        if (r.advanced) {
-          index_put_(r.view, r.indices, source.dtype() == t.dtype() ? source : source.to(t.dtype()), false);
-        } else {
-          // Leading dimensions of one are ignored, as everybody's habit is.
-          while (source.dim() > r.view.dim() && source.size(0) == 1)
-            source = squeeze(source, IntArrayRef({0}));
-          copy_(r.view, source);
+          indexing::set(t, items, tensor_from_data(value, t.dtype(), t.device(), true));
         }
         return 0;
       },

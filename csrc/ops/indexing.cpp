@@ -117,6 +117,15 @@ void set(const Tensor& self, std::span<const TensorIndex> items, const Tensor& v
   copy_(r.view, source);
 }
 
+void set(const Tensor& self, std::span<const TensorIndex> items, const Scalar& value) {
+  const Resolved r = resolve(self, items);
+  if (r.advanced) {
+    index_put_(r.view, r.indices, full({}, value, self.options()), false);
+  } else {
+    fill_(r.view, value);
+  }
+}
+
 }  // namespace clew::indexing
 
 namespace clew {
@@ -131,7 +140,7 @@ const Tensor& Tensor::index_put_(std::initializer_list<indexing::TensorIndex> it
 }
 const Tensor& Tensor::index_put_(std::initializer_list<indexing::TensorIndex> items,
                                  const Scalar& value) const {
-  indexing::set(*this, {items.begin(), items.size()}, full({}, value, options()));
+  indexing::set(*this, {items.begin(), items.size()}, value);
   return *this;
 }
 
@@ -141,7 +150,9 @@ Tensor index_put_(const Tensor& input, IntArrayRef position, const Tensor& value
   return input;
 }
 Tensor index_put_(const Tensor& input, IntArrayRef position, const Scalar& value) {
-  return index_put_(input, position, full({}, value, input.options()));
+  const std::vector<indexing::TensorIndex> items(position.begin(), position.end());
+  indexing::set(input, items, value);
+  return input;
 }
 
 }  // namespace clew

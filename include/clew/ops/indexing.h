@@ -65,5 +65,6 @@ CLEW_API Resolved resolve(const Tensor& self, std::span<const TensorIndex> items
 
 CLEW_API Tensor get(const Tensor& self, std::span<const TensorIndex> items);
 CLEW_API void set(const Tensor& self, std::span<const TensorIndex> items, const Tensor& value);
+CLEW_API void set(const Tensor& self, std::span<const TensorIndex> items, const Scalar& value);
 
 }  // namespace clew::indexing
