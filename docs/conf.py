@@ -11,6 +11,17 @@ project = "Clew"
 author = "the Clew authors"
 copyright = "the Clew authors"
 version = release = clew.__version__
+
+
+def _as_plain_text(app, what, name, obj, options, lines):
+    """Docstrings are plain text: their stars are products and shapes."""
+    lines[:] = [x if x.lstrip().startswith((">>>", "...")) else x.replace("*", "\\*") for x in lines]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", _as_plain_text, priority=900)
+
+
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "op_reference"]
 exclude_patterns = ["_build", "_ext"]
 html_theme = "furo"

@@ -1,6 +1,6 @@
 // `x[key]` and `x[key] = value`: basic indexing makes a view, tensors and masks copy.
-#include "bindings/src/tensor_type.h"
 #include "clew/ops/indexing.h"
+#include "bindings/src/tensor_type.h"
 #include "clew/ops/ops.h"
 
 namespace clew::python {
