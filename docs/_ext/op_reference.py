@@ -13,14 +13,14 @@ LINE = re.compile(r"^CLEW_(\w+)\((\w+), (.*)\)$", re.MULTILINE)
 
 
 def cpp_signatures(family: Path) -> dict[str, str]:
-    """The C++ declarations of a list, by op id: `max`, `max_dim`, ..."""
+    """The C++ declarations of a list, by op: `max`, `max.dim`, ..."""
     out = {}
     for kind, name, rest in LINE.findall(family.read_text()):
         tag = ""
         if kind == "OVERLOAD":
             tag, rest = rest.split(", ", 1)
         result, arguments = rest.split(", ", 1)
-        out[f"{name}_{tag}" if tag else name] = f"{result} {name}({arguments})"
+        out[f"{name}.{tag}" if tag else name] = f"{result} {name}({arguments})"
     return out
 
 
