@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import multiprocessing
@@ -188,7 +189,7 @@ def change(value, rng):
         other, at = rng.choice(found)
         holder[key] = json.loads(json.dumps(other[at]))
     else:
-        holder[key] = rng.choice(HOSTILE)
+        holder[key] = copy.deepcopy(rng.choice(HOSTILE))
 
 
 def changed_header(content, rng):

@@ -64,11 +64,24 @@ def default_collate(batch: Sequence[Any]) -> Any:
         import numpy
 
         if isinstance(first, (numpy.ndarray, numpy.generic)) and first.dtype.kind in "biuf":
-            return clew.from_numpy(numpy.stack([numpy.asarray(sample) for sample in batch]))
+            return _stack_arrays([numpy.asarray(sample) for sample in batch])
     raise TypeError(
         "default_collate: expected tensors, arrays, numbers, strings, mappings or sequences, "
         f"got {type(first).__name__} (give the DataLoader a collate_fn)"
     )
+
+
+def _stack_arrays(arrays: list[Any]) -> Tensor:
+    import numpy
+
+    first = arrays[0]
+    kind = getattr(clew, first.dtype.name, None)
+    if kind is None or any(a.dtype != first.dtype or a.shape != first.shape for a in arrays):
+        return clew.from_numpy(numpy.stack(arrays))
+    # Memory of ours is kept for the next batch; NumPy would ask the system for fresh pages each time.
+    out = clew.empty((len(arrays), *first.shape), dtype=kind)
+    numpy.stack(arrays, out=out.numpy())
+    return out
 
 
 def _columns(batch: Sequence[Any]) -> list[list[Any]]:
