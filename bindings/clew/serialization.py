@@ -321,7 +321,7 @@ class _Decoder:
             return self._tagged(tag, body)
         except (_files.FileFormatError, RecursionError):
             raise
-        except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
+        except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RuntimeError) as error:
             raise self._bad(f"a value of kind {tag!r}", f"{body!r} ({type(error).__name__})") from None
 
     def _tagged(self, tag: Any, body: Any) -> Any:
