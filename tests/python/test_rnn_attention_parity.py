@@ -533,6 +533,22 @@ def test_attention_sizes(queries: int, keys: int, width: int, value_width: int, 
             close(a.grad, b.grad, f"gradient {i}")
 
 
+def test_choice_of_a_kernel() -> None:
+    from torch.nn.attention import SDPBackend as Theirs
+
+    backend = nn.attention.SDPBackend
+    assert {b.name: int(b) for b in backend} == {name: int(b) for name, b in Theirs.__members__.items()}
+    q = clew.randn(1, 2, 3, 4)
+    want = nn.functional.scaled_dot_product_attention(q, q, q)
+    for chosen in (backend.MATH, [backend.FLASH_ATTENTION, backend.MATH]):
+        with nn.attention.sdpa_kernel(chosen):
+            assert clew.equal(nn.functional.scaled_dot_product_attention(q, q, q), want)
+    with pytest.raises(TypeError, match="expected an SDPBackend"), nn.attention.sdpa_kernel("math"):
+        pass
+    with pytest.raises(ValueError, match="expected at least one SDPBackend"), nn.attention.sdpa_kernel([]):
+        pass
+
+
 def test_attention_dropout() -> None:
     q = clew.zeros(1, 1, 1, 4)
     v = clew.eye(1000).reshape(1, 1, 1000, 1000)

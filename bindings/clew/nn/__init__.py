@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from clew.nn import functional, init, utils
+from clew.nn import attention, functional, init, utils
 from clew.nn.modules import *
 from clew.nn.modules import __all__ as _layers
 from clew.nn.parameter import Buffer, Parameter
 
-__all__ = ["Buffer", "Parameter", "functional", "init", "utils", *_layers]
+__all__ = ["Buffer", "Parameter", "attention", "functional", "init", "utils", *_layers]
 
 
 def __getattr__(name: str) -> Any:
