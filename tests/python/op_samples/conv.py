@@ -258,7 +258,9 @@ def _(make):
 
 
 @batched
-def numpy_avg_pool2d(x, kernel_size, stride=(), padding=0, ceil_mode=False, count_include_pad=True):
+def numpy_avg_pool2d(
+    x, kernel_size, stride=(), padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+):
     k, p = pair(kernel_size), pair(padding)
     s = pair(stride) if stride not in ((), None) else k
     n, c, h, w = x.shape
@@ -267,8 +269,8 @@ def numpy_avg_pool2d(x, kernel_size, stride=(), padding=0, ceil_mode=False, coun
     y = np.zeros((n, c, len(rows), len(columns)))
     for (i, (ys, a)), (j, (xs, b)) in itertools.product(enumerate(rows), enumerate(columns)):
         count = a * b if count_include_pad else len(ys) * len(xs)
-        y[:, :, i, j] = x[:, :, ys][:, :, :, xs].sum((2, 3)) / count
-    return y
+        y[:, :, i, j] = x[:, :, ys][:, :, :, xs].sum((2, 3)) / (divisor_override or count)
+    return y if x.dtype.kind == "f" else np.trunc(y).astype(x.dtype)
 
 
 @samples("avg_pool2d", ref=numpy_avg_pool2d)
@@ -277,6 +279,8 @@ def _(make):
     yield (make(1, 1, 5, 4), (3, 2)), {"stride": (2, 1), "padding": (1, 0)}
     yield (make(1, 1, 5, 4), 3), {"stride": 2, "padding": 1, "count_include_pad": False}
     yield (make(1, 1, 5, 5), 2), {"ceil_mode": True}
+    yield (make(1, 1, 5, 5), 2), {"divisor_override": 3, "padding": 1}
+    yield error((make(1, 1, 4, 4), 2), {"divisor_override": 0}, ValueError, "avg_pool2d: expected divisor")
     yield (make(1, 1, 5, 5), 3), {"ceil_mode": True, "padding": 1, "stride": 2}
     yield (make(2, 4, 4), 2), {}
     yield (make(4, 4, 2, 1).transpose(0, 3), 2), {}
