@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,15 @@ import numpy as np
 from clew import _C
 
 __all__ = [
+    "BoolTensor",
+    "ByteTensor",
+    "CharTensor",
+    "DoubleTensor",
+    "FloatTensor",
+    "HalfTensor",
+    "IntTensor",
+    "LongTensor",
+    "ShortTensor",
     "are_deterministic_algorithms_enabled",
     "can_cast",
     "channels_last",
@@ -286,3 +296,47 @@ def set_printoptions(
             raise ValueError(f"set_printoptions: expected {name} >= 0, got {value}")
     values[1] = int(min(values[1], 2**62))
     _C._set_print_options(*values, sci_mode)
+
+
+class _TypedTensor(type):
+    """Old constructors named after a dtype: a call makes a tensor, isinstance asks for the dtype."""
+
+    _dtype: _C.dtype
+
+    def __call__(cls, *args: Any) -> Tensor:
+        name = repr(cls._dtype).removeprefix("clew.")
+        warnings.warn(
+            f"{cls.__name__}: expected clew.tensor(data, dtype=clew.{name}), got the old spelling of it",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return Tensor(*args).to(cls._dtype) if _are_sizes(args) else _of_dtype(args, cls)
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, Tensor) and instance.dtype == cls._dtype
+
+
+def _are_sizes(args: tuple) -> bool:
+    return all(isinstance(a, int) and not isinstance(a, bool) for a in args)
+
+
+def _of_dtype(args: tuple, cls: Any) -> Tensor:
+    if len(args) != 1:
+        raise TypeError(f"{cls.__name__}: expected sizes, or data as one argument, got {len(args)} arguments")
+    return _C.tensor(args[0], dtype=cls._dtype)
+
+
+def _typed(name: str, dtype: _C.dtype) -> Any:
+    doc = f"The old spelling of `clew.tensor(data, dtype={dtype!r})`; integers are sizes. Warns."
+    return _TypedTensor(name, (), {"_dtype": dtype, "__doc__": doc, "__module__": "clew"})
+
+
+BoolTensor = _typed("BoolTensor", _C.bool)
+ByteTensor = _typed("ByteTensor", _C.uint8)
+CharTensor = _typed("CharTensor", _C.int8)
+DoubleTensor = _typed("DoubleTensor", _C.float64)
+FloatTensor = _typed("FloatTensor", _C.float32)
+HalfTensor = _typed("HalfTensor", _C.float16)
+IntTensor = _typed("IntTensor", _C.int32)
+LongTensor = _typed("LongTensor", _C.int64)
+ShortTensor = _typed("ShortTensor", _C.int16)

@@ -115,11 +115,9 @@ def is_contiguous(self, memory_format=None):
 @_method
 def type(self, dtype=None):
     """The name of the dtype as a string, or the tensor converted to `dtype`."""
-    return (
-        f"clew.{self.dtype!r}".replace("clew.clew.", "clew.")
-        if dtype is None
-        else _C._to(self, dtype, None, False)
-    )
+    if dtype is None:
+        return f"clew.{self.dtype!r}".replace("clew.clew.", "clew.")
+    return _C._to(self, getattr(dtype, "_dtype", dtype), None, False)
 
 
 def _converter(name: str, dtype: _C.dtype) -> Any:

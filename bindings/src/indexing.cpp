@@ -34,6 +34,9 @@ indexing::TensorIndex as_item(PyObject* item) {
   if (item == Py_None) return indexing::None;
   if (item == Py_Ellipsis) return indexing::Ellipsis;
   if (PyBool_Check(item)) return item == Py_True;
+  if (PyRange_Check(item)) {
+    return tensor_from_data(Object(check(PySequence_List(item))).get(), std::nullopt, std::nullopt, true);
+  }
   if (is_sequence_index(item)) return tensor_from_data(item, std::nullopt, std::nullopt, true);
   if (PyIndex_Check(item)) return to_int(Object(check(PyNumber_Index(item))).get());
   detail::raise<TypeError>("index: expected integers, slices, None, '...', tensors or lists, got ",

@@ -68,12 +68,22 @@ int clear(PyObject* p) {
 
 PyObject* new_tensor(PyTypeObject* type, PyObject* args, PyObject*) {
   return guarded([&]() -> PyObject* {
-    PyObject* data = nullptr;
-    if (PyTuple_GET_SIZE(args) >= 1) data = PyTuple_GET_ITEM(args, 0);
-    Tensor t = data == nullptr   ? empty({0})
-               : is_tensor(data) ? as_tensor(data).detach()
-                                 : tensor_from_data(data, std::nullopt, std::nullopt, true);
-    return wrap_as(type, std::move(t));
+    // Integers are sizes; one other argument is data, which takes the default dtype.
+    const Py_ssize_t n = PyTuple_GET_SIZE(args);
+    Shape sizes;
+    for (Py_ssize_t i = 0; i < n; ++i) {
+      PyObject* p = PyTuple_GET_ITEM(args, i);
+      if (!PyLong_Check(p) || PyBool_Check(p)) break;
+      const long long size = PyLong_AsLongLong(p);
+      if (size == -1 && PyErr_Occurred()) throw PythonError();
+      sizes.push_back(size);
+    }
+    if (n == 0) return wrap_as(type, empty({0}));
+    if (static_cast<Py_ssize_t>(sizes.size()) == n) return wrap_as(type, empty(sizes));
+    CLEW_CHECK(n == 1, TypeError, "Tensor: expected sizes, or data as one argument, got ", n, " arguments");
+    PyObject* data = PyTuple_GET_ITEM(args, 0);
+    if (is_tensor(data)) return wrap_as(type, as_tensor(data).detach());
+    return wrap_as(type, tensor_from_data(data, default_dtype(), std::nullopt, true));
   });
 }
 

@@ -442,3 +442,46 @@ def test_numpy_asks_for_detach_only_where_gradients_are_recorded() -> None:
         w.numpy()
     with clew.no_grad():
         assert w.numpy().shape == (2, 2)
+
+
+# --- old constructors ------------------------------------------------------------------------------
+
+
+def test_old_constructors_as_in_torch() -> None:
+    torch = pytest.importorskip("torch")
+
+    def run(lib: Any) -> list[Any]:
+        made = [
+            lib.Tensor([1, 2]),
+            lib.Tensor([[1.5]]),
+            lib.Tensor(np.array([1, 2], dtype=np.int32)),
+            lib.Tensor((2, 3)),
+            lib.LongTensor([1, 2]),
+            lib.FloatTensor([1, 2]),
+            lib.BoolTensor([True, False]),
+            lib.ones(2).type(lib.LongTensor),
+        ]
+        values = [(str(t.dtype).split(".")[-1], t.tolist()) for t in made]
+        shapes = [
+            tuple(t.shape) for t in (lib.Tensor(), lib.Tensor(2, 3), lib.Tensor(4), lib.LongTensor(2, 0))
+        ]
+        kinds = [isinstance(lib.ones(1), lib.FloatTensor), isinstance(lib.ones(1), lib.LongTensor)]
+        return [values, shapes, kinds]
+
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert run(clew) == run(torch)
+    with pytest.warns(DeprecationWarning, match="dtype=clew.int64"):
+        clew.LongTensor([1])
+    with pytest.raises(TypeError, match="one argument"):
+        clew.Tensor([1], [2])
+
+
+def test_a_range_is_an_index() -> None:
+    x = clew.arange(12).reshape(4, 3)
+    assert x[range(4), [0, 1, 2, 0]].tolist() == [0, 4, 8, 9]
+    assert x[range(1, 4, 2)].tolist() == [[3, 4, 5], [9, 10, 11]]
+    x[range(2), range(2)] = 0
+    assert x[1].tolist() == [3, 0, 5]
