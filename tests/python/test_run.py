@@ -15,10 +15,12 @@ PROGRAMS = Path(__file__).parent / "programs"
 # Name, arguments: what each asserts about its training stands in the program.
 RUNS = [
     ("digits", []),
+    ("vae", []),
     ("polynomial", []),
     ("sine_prediction", []),
     ("word_language_model", []),
     ("word_language_model", ["--model", "Transformer"]),
+    ("dcgan", []),
     ("reinforce", []),
     ("tiny_gpt", []),
 ]
