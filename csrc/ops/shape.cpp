@@ -441,7 +441,8 @@ TensorList chunk_composite(const Tensor& input, int64_t chunks, int64_t dim) {
   const int64_t d = wrap_dim("chunk", dim, input.dim());
   const int64_t size = input.sizes()[static_cast<size_t>(d)];
   if (size == 0) {
-    CLEW_CHECK(chunks <= (int64_t{1} << 32), ValueError, "chunk: expected chunks <= 2^32, got ", chunks);
+    CLEW_CHECK(chunks <= (int64_t{1} << 20), ValueError,
+               "chunk: expected chunks <= 2^20 of an empty tensor, got ", chunks);
     return TensorList(static_cast<size_t>(chunks), input);
   }
   return split_composite(input, (size - 1) / chunks + 1, d);

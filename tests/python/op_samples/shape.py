@@ -331,6 +331,7 @@ def _(make):
     yield (make(6, 3).transpose(0, 1), 3), {"dim": 1}
     yield (make(3), 5), {}
     yield error((make(3), 0), {}, RuntimeError, "chunk: expected")
+    yield error((make(0, 3), 1 << 31), {}, ValueError, "chunk: expected chunks <= 2^20 of an empty tensor")
 
 
 @samples("unbind", ref=lambda x, dim=0: [np.take(x, i, axis=dim) for i in range(x.shape[dim])])
