@@ -497,7 +497,104 @@ def test_pickles_are_refused(tmp_path, head):
     assert "run code" in refused(head + b"\0" * 100, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["serialization", "safetensors"])
+@pytest.mark.parametrize("name", ["serialization", "safetensors", "npy"])
 def test_docstring_examples(name):
     module = importlib.import_module(f"clew.{name}")
     assert doctest.testmod(module, extraglobs={"clew": clew}).failed == 0
+
+
+# -- parts, places, memory -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        slice(1, 3),
+        slice(None, None, 2),
+        slice(3, 1),
+        slice(-2, None),
+        2,
+        -1,
+        (slice(1, 3), 0),
+        (1, slice(None), -1),
+        (slice(None), slice(0, 2), 1),
+        (),
+        Ellipsis,
+        (0, 1, 2),
+    ],
+)
+def test_parts_of_a_tensor(tmp_path, index):
+    x = clew.arange(60).reshape(5, 4, 3)
+    safetensors.save_file({"before": clew.ones(7), "x": x, "n": clew.tensor(3.0)}, tmp_path / "f")
+    with safetensors.safe_open(tmp_path / "f", framework="pt") as file:
+        part = file.get_slice("x")
+        assert part.get_shape() == [5, 4, 3] and part.get_dtype() == "I64"
+        same(x[index], part[index])
+        assert file.get_slice("n")[()].item() == 3.0
+        assert file.offset_keys() == file.keys()
+
+
+def test_a_part_reads_only_its_rows(tmp_path):
+    x = clew.arange(100_000.0).reshape(1000, 100)
+    safetensors.save_file({"x": x}, tmp_path / "f")
+    with safetensors.safe_open(tmp_path / "f") as file:
+        start = file._file.tell()
+        sizes, read = [], file._file.read
+
+        class Watched:
+            seek = file._file.seek
+            close = file._file.close
+
+            def read(self, n=-1):
+                sizes.append(n)
+                return read(n)
+
+        file._file = Watched()
+        same(x[10:20, 5], file.get_slice("x")[10:20, 5])
+        assert sum(sizes) == 10 * 100 * 4 and start > 0
+        with pytest.raises(IndexError, match=r"\[-1000, 1000\), got 1000"):
+            file.get_slice("x")[1000]
+        with pytest.raises(KeyError, match="'y'"):
+            file.get_slice("y")
+        with pytest.raises(ValueError, match="step"):
+            file.get_slice("x")[::-1]
+
+
+def test_safetensors_in_memory():
+    data = safetensors.save({"a": clew.arange(3), "h": clew.ones(2).to(clew.bfloat16)}, {"k": "v"})
+    got = safetensors.load(data)
+    assert got["a"].tolist() == [0, 1, 2] and got["h"].dtype == clew.bfloat16
+    with pytest.raises(clew.FileFormatError):
+        safetensors.load(data[:-1])
+    with pytest.raises(TypeError, match="save: expected Tensors"):
+        safetensors.save({"a": 1})
+
+
+def test_places():
+    obj = {"w": clew.ones(2), "same": None}
+    obj["same"] = obj["w"]
+    assert again(obj, map_location="meta")["w"].device.type == "meta"
+    assert again(obj, map_location=clew.device("cpu"))["w"].tolist() == [1, 1]
+    assert again(obj, map_location={"cpu": "meta"})["w"].device.type == "meta"
+    assert again(obj, map_location={"cuda:0": "meta"})["w"].device.type == "cpu"
+    seen = []
+    got = again(obj, map_location=lambda storage, location: seen.append(location) or storage)
+    assert seen == ["cpu"] and got["w"].tolist() == [1, 1] and got["same"] is got["w"]
+    assert again(obj, map_location=lambda storage, location: None)["w"].tolist() == [1, 1]
+    with pytest.raises(TypeError, match="to return the tensor"):
+        again(obj, map_location=lambda storage, location: 3)
+
+
+def test_text_files_are_refused(tmp_path):
+    clew.save([1], tmp_path / "x")
+    with open(tmp_path / "x", encoding="latin-1") as file, pytest.raises(TypeError, match="binary mode"):
+        clew.load(file)
+
+
+def test_mapped_tensors_are_private(tmp_path):
+    clew.save({"w": clew.ones(5), "h": clew.ones(3).to(clew.bfloat16)}, tmp_path / "x")
+    one = clew.load(tmp_path / "x", mmap=True)
+    one["w"][0] = 7
+    one["h"][0] = 7
+    assert clew.load(tmp_path / "x")["w"].tolist() == [1] * 5
+    assert one["w"].tolist() == [7, 1, 1, 1, 1] and one["h"].tolist() == [7, 1, 1]
