@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from clew import _C
-from clew.autograd import functional, graph
+from clew.autograd import graph
 from clew.autograd.function import Function, once_differentiable
 from clew.autograd.grad_mode import (
     detect_anomaly,
@@ -181,6 +181,10 @@ def gradgradcheck(
 
 
 def __getattr__(name: str) -> Any:
+    if name == "functional":
+        import importlib
+
+        return importlib.import_module("clew.autograd.functional")
     from clew._missing import missing
 
     raise missing("autograd", name)
