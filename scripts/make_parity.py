@@ -40,10 +40,8 @@ def owner_of(module: str) -> Any:
 
 
 def is_there(owner: Any, name: str) -> bool:
-    """Whether the name can be used. Attributes of a tensor that need data are looked up on the class."""
-    if owner is None:
-        return False
-    return name in dir(owner) if isinstance(owner, type) else hasattr(owner, name)
+    """Whether the name can be used."""
+    return owner is not None and hasattr(owner, name)
 
 
 def page() -> str:
