@@ -8,11 +8,20 @@ namespace clew {
 
 // --- padding ---------------------------------------------------------------------------------------
 
+/// Keeps sums of sizes and padding within 64 bits.
+static void check_amounts(IntArrayRef pad, const Tensor& input) {
+  for (int64_t n : pad) {
+    CLEW_CHECK(n >= -INT64_MAX / 4 && n <= INT64_MAX / 4, ShapeError,
+               "pad: expected amounts that a tensor can have, got ", pad, " for input ", input.sizes());
+  }
+}
+
 static TensorMeta pad_constant_meta(const Tensor& input, IntArrayRef pad, const Scalar&) {
   const auto rank = static_cast<size_t>(input.dim());
   CLEW_CHECK(pad.size() % 2 == 0 && pad.size() <= 2 * rank, ValueError,
              "pad: expected pairs for at most the ", rank, " dimensions of the input, got ", pad.size(),
              " values (input ", input.sizes(), ")");
+  check_amounts(pad, input);
   Shape out = input.sizes().vec();
   for (size_t i = 0; i < pad.size(); i += 2) {
     int64_t& n = out[rank - 1 - i / 2];
@@ -105,6 +114,7 @@ Example:
                  ShapeError,
                  "pad: expected 1 to 3 pairs and an input of one or two more dimensions for mode \"", mode,
                  "\", got ", pad, " for input ", input.sizes());
+      check_amounts(pad, input);
       Tensor out = input;
       for (size_t i = 0; i < pairs; ++i) {
         const int64_t before = pad[2 * i], after = pad[2 * i + 1], dim = static_cast<int64_t>(rank - 1 - i);
@@ -114,9 +124,10 @@ Example:
         CLEW_CHECK(mode == "replicate" || (before <= most && after <= most), ShapeError,
                    "pad: expected padding of at most ", most, " for mode \"", mode, "\" at size ", size,
                    ", got ", pad, " (input ", input.sizes(), ")");
-        const int64_t cut = std::max<int64_t>(-before, 0), most_cut = std::max<int64_t>(-after, 0);
-        CLEW_CHECK(cut < size && most_cut < size && cut + most_cut < size && before <= INT64_MAX / 4 &&
-                       after <= INT64_MAX / 4,
+        // Only a border that is repeated may be the one element that is left of nothing.
+        const int64_t cut = std::max<int64_t>(-before, 0), end_cut = std::max<int64_t>(-after, 0);
+        CLEW_CHECK(before >= -size && after >= -size && size + before + after > 0 &&
+                       (mode == "replicate" || cut + end_cut < size),
                    ShapeError, "pad: expected padding that leaves a size > 0, got ", pad, " for input ",
                    input.sizes());
         out = index_select(out, dim, padded_index(input, mode, size, before, after));

@@ -415,6 +415,7 @@ FUNCTIONS = [
     *(call("pad", (2, 1), mode=m, x=Y) for m in ("constant", "reflect", "replicate", "circular")),
     *(call("pad", (2, -1, 1, 3), mode=m) for m in ("constant", "reflect", "replicate", "circular")),
     call("pad", (0, 0, 1, 2, -1, 3), value=2.5),
+    call("pad", (5, -6, -5, 3), mode="replicate", x=(2, 3, 5, 6)),
     *(call("interpolate", size=s, mode="nearest", x=Y) for s in (1, 3, 4, 7, 8)),
     *(call("interpolate", scale_factor=f, mode="nearest-exact") for f in (0.4, 1.3, 2)),
     *(call("interpolate", scale_factor=f, mode="linear", x=Y) for f in (0.6, 1.3, 2)),

@@ -488,6 +488,9 @@ def _(make):
     yield (make(3, 4).transpose(0, 1), (1, 1)), {"mode": "replicate"}
     yield (make(0, 3), (1, 1)), {}
     yield plain((make(2, 3, 4), (-1, 1)), {"mode": "replicate"})
+    yield error(
+        (make(2, 3), (-3, 2)), {"mode": "circular"}, clew.ShapeError, "pad: expected padding that leaves"
+    )
     yield error((make(2, 3), (1,)), {}, ValueError, "pad: expected pairs")
     yield error((make(3), (1, 1, 1, 1)), {}, ValueError, "pad: expected pairs")
     yield error((make(3), (-2, -2)), {}, clew.ShapeError, "pad: expected padding that leaves")
