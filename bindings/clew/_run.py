@@ -26,6 +26,7 @@ class _Torch(types.ModuleType):
     """The module `torch`: everything of clew, and a version that programs can compare."""
 
     __version__ = _TORCH_VERSION
+    version = types.SimpleNamespace(__version__=_TORCH_VERSION, cuda=None, hip=None, git_version=None)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(clew, name)
@@ -91,8 +92,10 @@ class _MissingNames:
         if place is None or name.startswith("__"):
             return  # asked by Python or by Clew itself, not by the program
         torch_path = "torch" + path.removeprefix("clew")
+        tier = _missing.tier_of(path.removeprefix("clew").lstrip("."), name)
+        if tier is None and path not in sys.modules:
+            return  # an attribute of an object that the program may have expected or not
         if (torch_path, name) not in self.lines:
-            tier = _missing.tier_of(path.removeprefix("clew").lstrip("."), name)
             instead = _missing.instead_of(path.removeprefix("clew").lstrip("."), name)
             facts = f"tier {tier}, not there yet" if tier is not None else "not known"
             if instead:

@@ -73,6 +73,16 @@ def test_sparse_and_errors() -> None:
             call()
 
 
+def test_fans_by_the_names_that_layers_call() -> None:
+    w = clew.empty(4, 3, 5)
+    assert init._calculate_fan_in_and_fan_out(w) == (15, 20)
+    assert init._calculate_correct_fan(w, "fan_out") == 20 and init._calculate_correct_fan(w, "fan_in") == 15
+    with pytest.raises(ValueError, match="mode"):
+        init._calculate_correct_fan(w, "fan")
+    with pytest.raises(ValueError, match="2 or more"):
+        init._calculate_fan_in_and_fan_out(clew.empty(3))
+
+
 def test_same_seed_same_values() -> None:
     for fill in (
         init.trunc_normal_,

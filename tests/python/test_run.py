@@ -88,6 +88,7 @@ import clew, sys
 assert torch.nn is nn is clew.nn and F is clew.nn.functional is sys.modules["torch.nn.functional"]
 assert nn.Module is Module is clew.nn.Module and torch.Tensor is Tensor is clew.Tensor
 assert clew.nn.__spec__.name == "clew.nn" and clew.nn.__name__ == "clew.nn"
+assert torch.version.cuda is None and torch.version.__version__ == torch.__version__
 assert tuple(map(int, torch.__version__.split("+")[0].split("."))) >= (2, 0, 0)
 cudnn.benchmark = True
 assert torch.backends.cudnn.benchmark
@@ -156,6 +157,7 @@ try:
 except ImportError as error:
     print(error)
 print(getattr(torch.optim, "Muon", "no Muon"))
+hasattr(torch.nn.Linear(1, 1), "running_mean")
 print("end of the program")
 """,
     )

@@ -128,6 +128,18 @@ def _fans(op: str, tensor: Tensor) -> tuple[int, int]:
     return shape[1] * receptive, shape[0] * receptive
 
 
+def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
+    """Fan in and fan out of a weight; PyTorch's name for it, which layers of one's own call."""
+    return _fans("_calculate_fan_in_and_fan_out", tensor)
+
+
+def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
+    """Fan in or fan out of a weight, by mode; PyTorch's name for it."""
+    if mode.lower() not in ("fan_in", "fan_out"):
+        raise ValueError(f"_calculate_correct_fan: expected mode fan_in or fan_out, got {mode!r}")
+    return _fans("_calculate_correct_fan", tensor)[mode.lower() == "fan_out"]
+
+
 def _kaiming_std(op: str, tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"{op}: expected mode fan_in or fan_out, got {mode!r}")
