@@ -480,6 +480,9 @@ PyObject* keepdims_name;
 PyObject* dim_name;
 PyObject* keepdim_name;
 PyObject* self_name;
+PyObject* unbiased_name;
+PyObject* correction_name;
+PyObject* input_name;
 
 ptrdiff_t find_param(const std::vector<Param>& params, PyObject* name) {
   for (size_t i = 0; i < params.size(); ++i) {
@@ -491,6 +494,8 @@ ptrdiff_t find_param(const std::vector<Param>& params, PyObject* name) {
   // The NumPy spellings of reductions.
   if (PyUnicode_Compare(name, axis_name) == 0) return find_param(params, dim_name);
   if (PyUnicode_Compare(name, keepdims_name) == 0) return find_param(params, keepdim_name);
+  // The older spelling of var and std: True is 1, False is 0.
+  if (PyUnicode_Compare(name, unbiased_name) == 0) return find_param(params, correction_name);
   if (!params.empty() && PyUnicode_Compare(name, self_name) == 0 && params[0].kind == ParamKind::Tensor)
     return 0;
   return -1;
@@ -524,6 +529,9 @@ bool plausible(const Param& p, PyObject* value) {
       return PyUnicode_Check(value);
     case ParamKind::OptionalString:
       return none || PyUnicode_Check(value);
+    case ParamKind::OptionalScalar:
+      return none || PyFloat_Check(value) || PyLong_Check(value) ||
+             !(is_tensor(value) || PyUnicode_Check(value));
     case ParamKind::Scalar:
     case ParamKind::Double:
       return !none && !PyUnicode_Check(value) && !PyTuple_Check(value) && !PyList_Check(value);
@@ -595,6 +603,7 @@ PyObject* call(PyObject* callable, PyObject* const* args, size_t nargsf, PyObjec
     if (CLEW_UNLIKELY(overloads.size() > 1)) {
       chosen = nullptr;
       for (const Overload& o : overloads) {
+        if (self->inplace && o.inplace_fn == nullptr) continue;
         if (!match(o, self->inplace, args, count, names, slots, packed, false)) continue;
         bool fits = true;
         for (size_t i = 0; i < o.params.size() && fits; ++i) fits = plausible(o.params[i], slots[i]);
@@ -618,6 +627,27 @@ PyObject* call(PyObject* callable, PyObject* const* args, size_t nargsf, PyObjec
     }
     if (self->inplace && !is_tensor(slots[0])) mismatch(*chosen, 0, slots[0]);
     return chosen->invoke(*chosen, self->inplace ? chosen->inplace_fn : chosen->fn, slots);
+  });
+}
+
+// `x.where(condition, other)` as `where(condition, x, other)`: the receiver goes to the parameter `input`.
+PyObject* call_on_second(PyObject* callable, PyObject* const* args, size_t nargsf, PyObject* names) {
+  return guarded([&]() -> PyObject* {
+    const size_t count = static_cast<size_t>(PyVectorcall_NARGS(nargsf));
+    const size_t named = names == nullptr ? 0 : static_cast<size_t>(PyTuple_GET_SIZE(names));
+    std::vector<PyObject*> moved(args, args + count + named);
+    if (count >= 2) {
+      std::swap(moved[0], moved[1]);
+      return call(callable, moved.data(), count, names);
+    }
+    CLEW_CHECK(count == 1, TypeError, "where: expected a tensor as receiver, got none");
+    moved.push_back(std::exchange(moved[0], nullptr));
+    const Object more(check(PyTuple_New(static_cast<Py_ssize_t>(named + 1))));
+    for (size_t i = 0; i < named; ++i)
+      PyTuple_SET_ITEM(more.get(), static_cast<Py_ssize_t>(i),
+                       Py_NewRef(PyTuple_GET_ITEM(names, static_cast<Py_ssize_t>(i))));
+    PyTuple_SET_ITEM(more.get(), static_cast<Py_ssize_t>(named), Py_NewRef(input_name));
+    return call(callable, moved.data() + 1, 0, more.get());
   });
 }
 
@@ -695,6 +725,8 @@ const Row* rows() {
 #define CLEW_NN(name, R, ...) CLEW_ROW(name, name, nullptr)
 #define CLEW_INTERNAL(name, R, ...) CLEW_ROW(name, name, nullptr)
 #define CLEW_OVERLOAD(name, tag, R, ...) CLEW_ROW(name##_##tag, name, nullptr)
+#define CLEW_OVERLOAD_INPLACE(name, tag, R, ...) \
+  CLEW_ROW(name##_##tag, name, erased(CLEW_SIGNATURE(name##_##tag)(&clew::name##_)))
 #include "clew/ops/all.def"
   };
   return table;
@@ -753,6 +785,9 @@ void init_ops(PyObject* module) {
   dim_name = PyUnicode_InternFromString("dim");
   keepdim_name = PyUnicode_InternFromString("keepdim");
   self_name = PyUnicode_InternFromString("self");
+  unbiased_name = PyUnicode_InternFromString("unbiased");
+  correction_name = PyUnicode_InternFromString("correction");
+  input_name = PyUnicode_InternFromString("input");
   static PyStructSequence_Field fields[] = {
       {"values", "The values."}, {"indices", "Where they stood, int64."}, {nullptr, nullptr}};
   static PyStructSequence_Desc description = {"clew.return_types.values_indices",
@@ -782,6 +817,13 @@ void init_ops(PyObject* module) {
     const bool is_method = kind == OpKind::Op || kind == OpKind::Inplace || kind == OpKind::Method;
     if (is_function) add_to(functions, function, op.get());
     if (is_method) add_method(function, op.get());
+    // A function whose `input` comes second, as where(condition, input, other), is a method of its input.
+    if (kind == OpKind::Function && overloads->front().params.size() > 1 &&
+        overloads->front().params[1].name == input_name) {
+      const Object method(make_op(overloads, false));
+      reinterpret_cast<OpObject*>(method.get())->vectorcall = call_on_second;
+      add_method(function, method.get());
+    }
     if (kind == OpKind::NN) add_to(nn, function, op.get());
     if (kind == OpKind::Inplace || kind == OpKind::MethodInplace) {
       const Object twin(make_op(overloads, true));
@@ -789,6 +831,28 @@ void init_ops(PyObject* module) {
       add_to(all, name, twin.get());
       add_method(name, twin.get());
       if (kind == OpKind::Inplace) add_to(functions, name, twin.get());
+    }
+  }
+  struct Alias {
+    const char *alias, *name;
+  };
+  static constexpr Alias aliases[] = {
+#define CLEW_ALIAS(alias, name) {#alias, #name},
+#include "clew/ops/all.def"
+  };
+  for (const Alias& a : aliases) {
+    for (const char* twin : {"", "_"}) {
+      const std::string alias = std::string(a.alias) + twin, name = std::string(a.name) + twin;
+      for (PyObject* m : {functions, nn, all}) {
+        const Object op(PyObject_GetAttrString(m, name.c_str()));
+        if (op) {
+          add_to(m, alias, op.get());
+        } else {
+          PyErr_Clear();
+        }
+      }
+      if (PyObject* method = PyDict_GetItemString(TensorType.tp_dict, name.c_str()))
+        add_method(alias, method);
     }
   }
   PyType_Modified(&TensorType);

@@ -323,7 +323,7 @@ Value apply_detail::run_boxed(const void* op_def, std::span<Value> args, bool in
               if (inplace) return Value(apply_inplace(op, a...));
             }
           }
-          return Value(apply(op, a...));
+          return Value(::clew::apply(op, a...));
         },
         unboxed);
   }(std::index_sequence_for<A...>{});
