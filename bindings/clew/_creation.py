@@ -9,12 +9,10 @@ import numpy as np
 from clew import _C
 
 __all__ = [
-    "allclose",
     "asarray",
     "get_rng_state",
     "is_floating_point",
     "is_tensor",
-    "isclose",
     "numel",
     "set_rng_state",
     "from_numpy",
@@ -48,34 +46,6 @@ def asarray(obj: Any, dtype: Any = None, device: Any = None, copy: bool | None =
     """A tensor of `obj`; shares memory unless `copy` is True or a conversion is needed."""
     make = _C.tensor if copy else _C.as_tensor
     return make(obj, dtype=dtype, device=device)
-
-
-def isclose(
-    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
-) -> Tensor:
-    """True where `|input - other| <= atol + rtol * |other|`, or both are equal.
-
-    Args:
-        input, other: shapes that broadcast together.
-        rtol, atol: relative and absolute tolerance.
-        equal_nan: whether two NaN count as close.
-    Returns:
-        Bool tensor of the broadcast shape.
-    Example:
-        >>> clew.isclose(clew.tensor([1.0]), clew.tensor([1.0 + 1e-7])).tolist()
-        [True]
-    """
-    close = (input == other) | (((input - other).abs() <= atol + rtol * other.abs()) & other.isfinite())
-    if equal_nan:
-        close = close | (input.isnan() & other.isnan())
-    return close
-
-
-def allclose(
-    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
-) -> bool:
-    """True when `isclose` holds for every element."""
-    return isclose(input, other, rtol, atol, equal_nan).all().item()
 
 
 def get_rng_state() -> Tensor:

@@ -180,22 +180,6 @@ def get_device(self):
 
 
 @_method
-def allclose(self, other, rtol=1e-5, atol=1e-8, equal_nan=False):
-    """See clew.allclose."""
-    import clew
-
-    return clew.allclose(self, other, rtol, atol, equal_nan)
-
-
-@_method
-def isclose(self, other, rtol=1e-5, atol=1e-8, equal_nan=False):
-    """See clew.isclose."""
-    import clew
-
-    return clew.isclose(self, other, rtol, atol, equal_nan)
-
-
-@_method
 def equal(self, other):
     """True when shapes and all values are equal."""
     return _C.equal(self, other)
@@ -358,11 +342,64 @@ def __rfloordiv__(self, other):
 
 
 @_method
-def where(self, condition, other):
-    """The elements of this tensor where `condition` holds, of `other` elsewhere.
+def squeeze_(self, dim=None):
+    """Drops dimensions of size 1 from the tensor itself; see `squeeze`.
 
-    Example:
-        >>> clew.tensor([1.0, -2.0]).where(clew.tensor([True, False]), 0.0).tolist()
-        [1.0, 0.0]
+    Raises:
+        clew.AutogradError: a leaf that requires grad.
     """
-    return _C.functions.where(condition, self, other)
+    return _C._squeeze_(self, [dim] if isinstance(dim, int) else dim)
+
+
+@_method
+def unsqueeze_(self, dim):
+    """Adds a dimension of size 1 to the tensor itself; see `unsqueeze`.
+
+    Raises:
+        clew.AutogradError: a leaf that requires grad.
+    """
+    return _C._unsqueeze_(self, dim)
+
+
+@_method
+def transpose_(self, dim0, dim1):
+    """Exchanges two dimensions of the tensor itself; see `transpose`.
+
+    Raises:
+        clew.AutogradError: a leaf that requires grad.
+    """
+    return _C._transpose_(self, dim0, dim1)
+
+
+@_method
+def t_(self):
+    """Transposes the matrix itself; see `t`.
+
+    Raises:
+        clew.AutogradError: a leaf that requires grad.
+    """
+    return _C._t_(self)
+
+
+for _name in ("swapaxes_", "swapdims_"):
+    _C._set_method(_name, transpose_)
+
+
+@_method
+def bernoulli_(self, p=0.5, *, generator=None):
+    """Overwrites the tensor with 1 where chance falls below `p`, else 0.
+
+    Args:
+        p: probability, a number or a tensor that broadcasts to this shape.
+        generator: default: the generator that manual_seed sets.
+    Returns:
+        The tensor itself.
+    Raises:
+        ValueError: a probability outside of [0, 1].
+    Example:
+        >>> clew.zeros(2).bernoulli_(1.0).tolist()
+        [1.0, 1.0]
+    """
+    if not isinstance(p, Tensor):
+        p = _C.tensor(p, dtype=_C.float64)
+    return self.copy_(_C.functions.bernoulli(p.detach().expand(self.shape), generator=generator))

@@ -184,9 +184,6 @@ void init_data(py::module_& m) {
   m.def("_unsqueeze_", [](const Tensor& t, int64_t dim) { return unsqueeze_(t, dim); });
   m.def("_transpose_", [](const Tensor& t, int64_t dim0, int64_t dim1) { return transpose_(t, dim0, dim1); });
   m.def("_t_", [](const Tensor& t) { return t_(t); });
-  m.def("_bernoulli_", [](const Tensor& t, const Tensor& p, const std::optional<Generator>& g) {
-    return bernoulli_(t, p, g);
-  });
   m.def("_as_subclass", [](const Tensor& t, const py::type& type) {
     auto* python_type = reinterpret_cast<PyTypeObject*>(type.ptr());
     CLEW_CHECK(PyType_IsSubtype(python_type, &TensorType), TypeError,

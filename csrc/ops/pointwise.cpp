@@ -685,7 +685,7 @@ CLEW_OP_PAGE(where_condition) = {{
           return unbind(nonzero(c), 1);
         },
 }};
-TensorList where(const Tensor& condition) { return apply(where_condition_op, condition); }
+TensorList where(const Tensor& condition) { return ::clew::apply(where_condition_op, condition); }
 
 #undef CLEW_GRAD
 #undef CLEW_INPLACE_TWIN

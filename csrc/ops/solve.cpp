@@ -433,7 +433,7 @@ Example:
       return {unsqueeze(unsqueeze(grads[1], -1), -1) * mT(linalg_inv(ctx.input(0)))};
     },
 }};
-Tensor2 linalg_slogdet(const Tensor& input) { return apply(linalg_slogdet_op, input); }
+Tensor2 linalg_slogdet(const Tensor& input) { return ::clew::apply(linalg_slogdet_op, input); }
 
 CLEW_OP_PAGE(logdet) = {{
     .name = "logdet",
