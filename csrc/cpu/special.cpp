@@ -93,7 +93,7 @@ CLEW_FROM_LIBRARY(erfc)
 #undef CLEW_FROM_LIBRARY
 
 /// Starts from the approximation of Giles (Approximating the erfinv function, 2010), which has a relative
-/// error below 1e-6, and takes two steps of Newton's method.
+/// error below 1e-6 but next to 1, and takes steps of Halley's method until they are small.
 double erfinv(double x) {
   if (!(std::abs(x) < 1)) return std::abs(x) == 1 ? x * HUGE_VAL : std::numeric_limits<double>::quiet_NaN();
   double w = -std::log1p(-x * x), p;
@@ -111,14 +111,16 @@ double erfinv(double x) {
       p = c + p * w;
   }
   double y = p * x;
-  for (int i = 0; i < 2; ++i) {
+  for (int i = 0; i < 8; ++i) {
     // Near 1 the difference of the complements keeps what erf(y) - x would lose.
     const double error = std::abs(x) < 0.5 ? std::erf(y) - x
                          : x > 0           ? (1 - x) - std::erfc(y)
                                            : std::erfc(-y) - (1 + x);
     const double slope = 1.1283791670955126 * std::exp(-y * y);
     if (slope == 0 || error == 0) break;
-    y -= error / (slope + y * error);  // Halley: the second derivative is -2 y slope
+    const double step = error / (slope + y * error);  // the second derivative is -2 y slope
+    y -= step;
+    if (std::abs(step) <= 1e-9 * std::abs(y)) break;  // the next one would be its cube
   }
   return y;
 }

@@ -108,7 +108,7 @@ Tensor cross_along(const char* op, const Tensor& input, const Tensor& other, std
     CLEW_CHECK(d >= 0, ShapeError, op, ": expected a dimension of size 3, got input ", input.sizes(),
                " and other ", other.sizes());
   }
-  CLEW_CHECK(shape.size() > 0 && input.sizes()[static_cast<size_t>(d)] == 3 &&
+  CLEW_CHECK(!shape.empty() && input.sizes()[static_cast<size_t>(d)] == 3 &&
                  other.sizes()[static_cast<size_t>(d)] == 3,
              ShapeError, op, ": expected size 3 along dim ", d, ", got input ", input.sizes(), " and other ",
              other.sizes());
