@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "cpu/conv_direct.h"
+#include "cpu/conv_winograd.h"
 #include "cpu/gemm.h"
 #include "cpu/plane_loops.h"
 #include "cpu/scratch.h"
@@ -267,8 +268,14 @@ void conv2d_cpu(Tensor& out, const Tensor& input, const Tensor& weight, const st
       conv2d_shape("conv2d", input.sizes(), weight.sizes(), stride, padding, dilation, groups);
   dispatch_wide(out.dtype(), [&]<class T>() {
     const ResultAs<T> result(out);
-    (direct_conv_fits(s) ? direct_forward<T> : forward<T>)(s, result.data(), As<T>(input).data(),
-                                                           As<T>(weight).data(), As<T>(bias).data());
+    const As<T> x(input), w(weight), b(bias);
+    bool done = false;
+    if constexpr (std::is_same_v<T, float>) {
+      done = winograd_fits(s) && winograd_forward(s, result.data(), x.data(), w.data(), b.data());
+    }
+    if (!done) {
+      (direct_conv_fits(s) ? direct_forward<T> : forward<T>)(s, result.data(), x.data(), w.data(), b.data());
+    }
     result.store();
   });
 }
@@ -285,8 +292,14 @@ void conv2d_input_grad_cpu(Tensor& out, const Tensor& grad_output, const Tensor&
   }
   dispatch_wide(out.dtype(), [&]<class T>() {
     const ResultAs<T> result(out);
-    (direct_conv_fits(s) ? direct_input_grad<T> : input_grad<T>)(s, result.data(), As<T>(grad_output).data(),
-                                                                 As<T>(weight).data());
+    const As<T> g(grad_output), w(weight);
+    bool done = false;
+    if constexpr (std::is_same_v<T, float>) {
+      done = winograd_fits(s) && winograd_input_grad(s, result.data(), g.data(), w.data());
+    }
+    if (!done) {
+      (direct_conv_fits(s) ? direct_input_grad<T> : input_grad<T>)(s, result.data(), g.data(), w.data());
+    }
     result.store();
   });
 }
@@ -303,8 +316,14 @@ void conv2d_weight_grad_cpu(Tensor& out, const Tensor& grad_output, const Tensor
   }
   dispatch_wide(out.dtype(), [&]<class T>() {
     const ResultAs<T> result(out);
-    (direct_conv_fits(s) ? direct_weight_grad<T>
-                         : weight_grad<T>)(s, result.data(), As<T>(grad_output).data(), As<T>(input).data());
+    const As<T> g(grad_output), x(input);
+    bool done = false;
+    if constexpr (std::is_same_v<T, float>) {
+      done = winograd_fits(s) && winograd_weight_grad(s, result.data(), g.data(), x.data());
+    }
+    if (!done) {
+      (direct_conv_fits(s) ? direct_weight_grad<T> : weight_grad<T>)(s, result.data(), g.data(), x.data());
+    }
     result.store();
   });
 }

@@ -208,18 +208,21 @@ std::vector<Span> adaptive_spans(int64_t in, int64_t out) {
 struct Axes {
   int64_t h, w;
   std::vector<Span> ys, xs;
+  int64_t divisor = 0;  // instead of the count, unless 0
   int64_t plane() const { return h * w; }
   int64_t windows() const { return static_cast<int64_t>(ys.size() * xs.size()); }
+  int64_t count(const Span& y, const Span& x) const { return divisor != 0 ? divisor : y.length * x.length; }
 };
 
-Axes pool_axes(const Pool2dShape& s, bool count_padding) {
+Axes pool_axes(const Pool2dShape& s, bool count_padding, std::optional<int64_t> divisor) {
   return {s.h, s.w, average_spans(s.h, s.oh, s.kh, s.sh, s.ph, count_padding),
-          average_spans(s.w, s.ow, s.kw, s.sw, s.pw, count_padding)};
+          average_spans(s.w, s.ow, s.kw, s.sw, s.pw, count_padding), divisor.value_or(0)};
 }
 
 Axes adaptive_axes(IntArrayRef in, IntArrayRef out) {
   const size_t n = in.size();
-  return {in[n - 2], in[n - 1], adaptive_spans(in[n - 2], out[n - 2]), adaptive_spans(in[n - 1], out[n - 1])};
+  return {in[n - 2], in[n - 1], adaptive_spans(in[n - 2], out[n - 2]), adaptive_spans(in[n - 1], out[n - 1]),
+          0};
 }
 
 template <class T>
@@ -252,8 +255,7 @@ void average(const Tensor& out, const Tensor& input, const Axes& axes) {
               }
             }
             const bool empty = y.first == y.last || x.first == x.last;
-            *result++ =
-                static_cast<T>(empty ? acc_t<T>(0) : sum / static_cast<acc_t<T>>(y.length * x.length));
+            *result++ = static_cast<T>(empty ? acc_t<T>(0) : sum / static_cast<acc_t<T>>(axes.count(y, x)));
           }
         }
       }
@@ -269,7 +271,7 @@ void average_grad(const Tensor& out, const Tensor& grad_output, const Axes& axes
       const T* g = grad_output.data<T>() + p * windows;
       for (const Span& y : axes.ys) {
         for (const Span& x : axes.xs) {
-          const acc_t<T> share = static_cast<acc_t<T>>(*g++) / static_cast<acc_t<T>>(y.length * x.length);
+          const acc_t<T> share = static_cast<acc_t<T>>(*g++) / static_cast<acc_t<T>>(axes.count(y, x));
           for (int64_t i = y.first; i < y.last; ++i) {
             for (int64_t j = x.first; j < x.last; ++j) sums[i * axes.w + j] += share;
           }
@@ -280,21 +282,22 @@ void average_grad(const Tensor& out, const Tensor& grad_output, const Axes& axes
 }
 
 void avg_pool2d_cpu(Tensor& out, const Tensor& input, IntArrayRef kernel_size, IntArrayRef stride,
-                    IntArrayRef padding, bool ceil_mode, bool count_include_pad) {
+                    IntArrayRef padding, bool ceil_mode, bool count_include_pad,
+                    std::optional<int64_t> divisor) {
   if (out.numel() == 0) return;
   average(out, input,
           pool_axes(pool2d_shape("avg_pool2d", input.sizes(), kernel_size, stride, padding, {1}, ceil_mode),
-                    count_include_pad));
+                    count_include_pad, divisor));
 }
 
 void avg_pool2d_grad_cpu(Tensor& out, const Tensor& grad_output, IntArrayRef input_size,
                          IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding, bool ceil_mode,
-                         bool count_include_pad) {
+                         bool count_include_pad, std::optional<int64_t> divisor) {
   if (out.numel() == 0) return;
   average_grad(
       out, grad_output,
       pool_axes(pool2d_shape("avg_pool2d_grad", input_size, kernel_size, stride, padding, {1}, ceil_mode),
-                count_include_pad));
+                count_include_pad, divisor));
 }
 
 void adaptive_avg_pool2d_cpu(Tensor& out, const Tensor& input, IntArrayRef) {
