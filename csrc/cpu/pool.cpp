@@ -227,7 +227,11 @@ Axes adaptive_axes(IntArrayRef in, IntArrayRef out) {
 
 template <class T>
 acc_t<T> whole_rows_sum(const T* x, int64_t n) {
-  if constexpr (std::is_same_v<T, acc_t<T>>) {
+  if constexpr (std::is_integral_v<T>) {
+    T sum = 0;
+    for (int64_t i = 0; i < n; ++i) sum += x[i];
+    return sum;
+  } else if constexpr (std::is_same_v<T, acc_t<T>>) {
     return static_cast<T>(plane_loops<T>().segment_sum(x, 1, n, n));
   } else {
     double sum = 0;
@@ -239,7 +243,7 @@ acc_t<T> whole_rows_sum(const T* x, int64_t n) {
 void average(const Tensor& out, const Tensor& input, const Axes& axes) {
   if (out.numel() == 0) return;
   const int64_t plane = axes.plane(), windows = axes.windows();
-  dispatch<kFloating>(out.dtype(), [&]<class T>() {
+  dispatch<kFloating | dtype_set(DType::Int64)>(out.dtype(), [&]<class T>() {
     parallel_for(0, out.numel() / windows, plane_grain(plane), [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p) {
         const T* in = input.data<T>() + p * plane;

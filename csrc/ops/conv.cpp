@@ -71,6 +71,9 @@ void check_grad_shape(const char* op, const Tensor& grad_output, IntArrayRef exp
              ", got ", grad_output.sizes());
 }
 
+// Integers have no gradients; they are for masks and for exact arithmetic.
+static constexpr DTypeSet kConvolved = kFloating | dtype_set(DType::Int64);
+
 // --- convolution -----------------------------------------------------------------------------------
 
 static TensorMeta conv2d_meta(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
@@ -112,7 +115,7 @@ Example:
     >>> clew.nn.functional.conv2d(x, w).tolist()
     [[[[4.0, 4.0], [4.0, 4.0]]]]
 )",
-    .dtypes = kFloating,
+    .dtypes = kConvolved,
     .layout = Layout::Contiguous,
     .autocast = Autocast::Low,
     .meta = conv2d_meta,
@@ -164,7 +167,7 @@ Example:
     >>> clew.ops.conv2d_input_grad(g, w, (1, 1, 3, 3), 1, 0, 1, 1).tolist()
     [[[[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]]]
 )",
-    .dtypes = kFloating,
+    .dtypes = kConvolved,
     .layout = Layout::Contiguous,
     .autocast = Autocast::Low,
     .meta = conv2d_input_grad_meta,

@@ -7,33 +7,6 @@
 namespace clew {
 namespace {
 
-// --- padding by name -------------------------------------------------------------------------------
-
-/// conv1d or conv2d with padding "same" or "valid"; `n` spatial dimensions.
-template <class Conv>
-Tensor convolve_named(const char* op, const Tensor& input, const Tensor& weight, IntArrayRef stride,
-                      std::string_view padding, IntArrayRef dilation, size_t n, Conv conv) {
-  CLEW_CHECK(padding == "same" || padding == "valid", ValueError, op,
-             ": expected padding \"same\", \"valid\" or integers, got \"", padding, "\"");
-  if (padding == "valid") return conv(input, IntArrayRef{0});
-  CLEW_CHECK(weight.sizes().size() == n + 2, ShapeError, op, ": expected weight of ", n + 2,
-             " dimensions, got ", weight.sizes());
-  for (int64_t s : window_param(op, "stride", stride, 1, n)) {
-    CLEW_CHECK(s == 1, ValueError, op, ": expected stride 1 with padding \"same\", got ", stride);
-  }
-  const Shape d = window_param(op, "dilation", dilation, 1, n);
-  // Where the sum of both sides is odd, the end gets one more.
-  Shape both, more(2 * n, 0);
-  for (size_t i = 0; i < n; ++i) {
-    const int64_t total = d[i] * (weight.sizes()[i + 2] - 1);
-    both.push_back(total / 2);
-    more[2 * (n - 1 - i) + 1] = total % 2;
-  }
-  bool even = true;
-  for (int64_t m : more) even = even && m == 0;
-  return conv(even ? input : pad_constant(input, more, Scalar(0)), IntArrayRef(both));
-}
-
 // --- one dimension as two ---------------------------------------------------------------------------
 
 Shape with_row(IntArrayRef sizes) {
@@ -107,38 +80,6 @@ Tensor convolve_transposed(const char* op, const Tensor& input_arg, const Tensor
 
 }  // namespace
 
-CLEW_OP_PAGE(conv2d_padding) = {{
-    .name = "conv2d.padding",
-    .doc = R"(conv2d with padding by name: "valid" is none, "same" gives a result as large as the input.
-
-Args:
-    input, weight, bias, stride, dilation, groups: as in conv2d; stride 1 for "same".
-    padding: "valid" or "same".
-Returns:
-    Tensor of shape (N, O, OH, OW), or without N as `input`.
-Raises:
-    clew.ValueError: another padding, or a stride with "same".
-Example:
-    >>> x, w = clew.ones(1, 1, 2, 2), clew.ones(1, 1, 2, 2)
-    >>> clew.nn.functional.conv2d(x, w, padding="same").tolist()
-    [[[[4.0, 2.0], [2.0, 1.0]]]]
-)",
-    .dtypes = kFloating,
-    .autocast = Autocast::Low,
-    .composite = [](const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
-                    IntArrayRef stride, std::string_view padding, IntArrayRef dilation,
-                    int64_t groups) -> Tensor {
-      return convolve_named("conv2d", input, weight, stride, padding, dilation, 2,
-                            [&](const Tensor& x, IntArrayRef p) {
-                              return conv2d(x, weight, bias, stride, p, dilation, groups);
-                            });
-    },
-}};
-Tensor conv2d(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
-              IntArrayRef stride, std::string_view padding, IntArrayRef dilation, int64_t groups) {
-  return apply(conv2d_padding_op, input, weight, bias, stride, padding, dilation, groups);
-}
-
 CLEW_OP_PAGE(conv1d) = {{
     .name = "conv1d",
     .doc = R"(Cross-correlates signals with a bank of filters.
@@ -163,7 +104,7 @@ Example:
     >>> clew.nn.functional.conv1d(clew.ones(1, 1, 4), clew.ones(1, 1, 3)).tolist()
     [[[3.0, 3.0]]]
 )",
-    .dtypes = kFloating,
+    .dtypes = kFloating | dtype_set(DType::Int64),
     .autocast = Autocast::Low,
     .composite = [](const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
                     IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups) -> Tensor {
@@ -181,37 +122,6 @@ Example:
 Tensor conv1d(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
               IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups) {
   return apply(conv1d_op, input, weight, bias, stride, padding, dilation, groups);
-}
-
-CLEW_OP_PAGE(conv1d_padding) = {{
-    .name = "conv1d.padding",
-    .doc = R"(conv1d with padding by name: "valid" is none, "same" gives a result as long as the input.
-
-Args:
-    input, weight, bias, stride, dilation, groups: as in conv1d; stride 1 for "same".
-    padding: "valid" or "same".
-Returns:
-    Tensor of shape (N, O, OL), or without N as `input`.
-Raises:
-    clew.ValueError: another padding, or a stride with "same".
-Example:
-    >>> clew.nn.functional.conv1d(clew.ones(1, 1, 3), clew.ones(1, 1, 2), padding="same").tolist()
-    [[[2.0, 2.0, 1.0]]]
-)",
-    .dtypes = kFloating,
-    .autocast = Autocast::Low,
-    .composite = [](const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
-                    IntArrayRef stride, std::string_view padding, IntArrayRef dilation,
-                    int64_t groups) -> Tensor {
-      return convolve_named("conv1d", input, weight, stride, padding, dilation, 1,
-                            [&](const Tensor& x, IntArrayRef p) {
-                              return conv1d(x, weight, bias, stride, p, dilation, groups);
-                            });
-    },
-}};
-Tensor conv1d(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
-              IntArrayRef stride, std::string_view padding, IntArrayRef dilation, int64_t groups) {
-  return apply(conv1d_padding_op, input, weight, bias, stride, padding, dilation, groups);
 }
 
 CLEW_OP_PAGE(conv_transpose2d) = {{
@@ -238,7 +148,7 @@ Example:
     >>> clew.nn.functional.conv_transpose2d(x, w).tolist()
     [[[[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]]]
 )",
-    .dtypes = kFloating,
+    .dtypes = kFloating | dtype_set(DType::Int64),
     .autocast = Autocast::Low,
     .composite = [](const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
                     IntArrayRef stride, IntArrayRef padding, IntArrayRef output_padding, int64_t groups,
@@ -276,7 +186,7 @@ Example:
     >>> clew.nn.functional.conv_transpose1d(clew.ones(1, 1, 2), clew.ones(1, 1, 2)).tolist()
     [[[1.0, 2.0, 1.0]]]
 )",
-    .dtypes = kFloating,
+    .dtypes = kFloating | dtype_set(DType::Int64),
     .autocast = Autocast::Low,
     .composite = [](const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
                     IntArrayRef stride, IntArrayRef padding, IntArrayRef output_padding, int64_t groups,

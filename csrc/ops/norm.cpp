@@ -469,6 +469,7 @@ Example:
     .composite = [](const Tensor& input, const std::optional<Tensor>& running_mean,
                     const std::optional<Tensor>& running_var, const std::optional<Tensor>& weight,
                     const std::optional<Tensor>& bias, bool training, double momentum, double eps) -> Tensor {
+      if (input.dim() == 1 && input.numel() == 0) return input * 1;  // nothing, not even channels
       const int64_t channels = check_channels("batch_norm", input);
       for (const auto& [name, t] :
            {std::pair("running_mean", &running_mean), std::pair("running_var", &running_var),

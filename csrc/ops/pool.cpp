@@ -174,7 +174,7 @@ CLEW_OP_PAGE(avg_pool2d) = {{
     out[..., y, x] = sum_{i, j} input[..., y*sH - pH + i, x*sW - pW + j] / count
 
 Args:
-    input: shape (N, C, H, W) or (C, H, W), floating point.
+    input: shape (N, C, H, W) or (C, H, W), floating point; or int64, whose means are cut towards 0.
     kernel_size, padding: an integer or a pair (height, width); padding at most half the kernel.
     stride: the same; empty or None means `kernel_size`.
     ceil_mode: round the output size up instead of down, as long as a window starts inside.
@@ -189,7 +189,7 @@ Example:
     >>> clew.nn.functional.avg_pool2d(clew.arange(16.0).reshape(1, 4, 4), 2).tolist()
     [[[2.5, 4.5], [10.5, 12.5]]]
 )",
-    .dtypes = kFloating,
+    .dtypes = kFloating | dtype_set(DType::Int64),
     .layout = Layout::Contiguous,
     .meta = avg_pool2d_meta,
     .kernel = &avg_pool2d_kernel,

@@ -53,14 +53,19 @@ Tensor pad_constant(const Tensor& input, IntArrayRef pad, const Scalar& value) {
   return apply(pad_constant_op, input, pad, value);
 }
 
-/// Element of [0, size) that stands at position -before + i of the padded dimension.
+/// Which element of a dimension stands at each position of the padded one.
 static Tensor padded_index(const Tensor& input, std::string_view mode, int64_t size, int64_t before,
                            int64_t after) {
-  const Tensor at = arange(Scalar(-before), Scalar(size + after), Scalar(1),
-                           TensorOptions(DType::Int64).device(input.device()));
+  const TensorOptions options = TensorOptions(DType::Int64).device(input.device());
+  if (mode == "circular") {  // what is left after cutting goes round
+    const int64_t cut = std::max<int64_t>(-before, 0), left = size - cut - std::max<int64_t>(-after, 0);
+    const Tensor at = arange(Scalar(-std::max<int64_t>(before, 0)),
+                             Scalar(left + std::max<int64_t>(after, 0)), Scalar(1), options);
+    return remainder(at, weak_scalar_tensor(left)) + cut;
+  }
+  const Tensor at = arange(Scalar(-before), Scalar(size + after), Scalar(1), options);
   if (mode == "reflect") return (size - 1) - abs((size - 1) - abs(at));
-  if (mode == "replicate") return clamp(at, Scalar(0), Scalar(size - 1));
-  return remainder(at, weak_scalar_tensor(size));
+  return clamp(at, Scalar(0), Scalar(size - 1));
 }
 
 CLEW_OP_PAGE(pad) = {{
@@ -109,8 +114,9 @@ Example:
         CLEW_CHECK(mode == "replicate" || (before <= most && after <= most), ShapeError,
                    "pad: expected padding of at most ", most, " for mode \"", mode, "\" at size ", size,
                    ", got ", pad, " (input ", input.sizes(), ")");
-        CLEW_CHECK(static_cast<__int128>(size) + before + after > 0 && before > -size && after > -size &&
-                       before <= INT64_MAX / 4 && after <= INT64_MAX / 4,
+        const int64_t cut = std::max<int64_t>(-before, 0), most_cut = std::max<int64_t>(-after, 0);
+        CLEW_CHECK(cut < size && most_cut < size && cut + most_cut < size && before <= INT64_MAX / 4 &&
+                       after <= INT64_MAX / 4,
                    ShapeError, "pad: expected padding that leaves a size > 0, got ", pad, " for input ",
                    input.sizes());
         out = index_select(out, dim, padded_index(input, mode, size, before, after));

@@ -15,6 +15,8 @@ torch = pytest.importorskip("torch")
 
 # (rtol, atol): results of sums whose order differs.
 TOLERANCE = {"float32": (2e-4, 2e-5), "float64": (1e-9, 1e-10)}
+# PyTorch rounds the constants of these to float32.
+ROUNDED = {"CELU", "Hardsigmoid"}
 
 
 def layer(name: str, *args: Any, x: Any, **kwargs: Any) -> Any:
@@ -72,7 +74,7 @@ LAYERS = [
     layer("LayerNorm", 6, bias=False, x=(3, 6)),
     layer("LayerNorm", 6, elementwise_affine=False, x=(3, 6)),
     layer("GroupNorm", 2, 6, x=(3, 6, 4, 2)),
-    layer("GroupNorm", 3, 6, affine=False, x=(3, 6)),
+    layer("GroupNorm", 3, 6, affine=False, x=(3, 6, 3)),
     layer("RMSNorm", 6, x=(3, 4, 6)),
     layer("RMSNorm", (4, 6), eps=1e-3, elementwise_affine=False, x=(3, 4, 6)),
     layer("LocalResponseNorm", 2, x=(2, 4, 3, 3)),
@@ -166,6 +168,9 @@ def copy_state(ours: Any, theirs: Any) -> None:
 
 
 def assert_close(got: Any, want: Any, dtype: str, what: str) -> None:
+    if got is None:  # no path is a gradient of zero
+        assert not want.any(), what
+        return
     got = got.detach().numpy()
     want = want.detach().numpy()
     assert got.shape == want.shape, what
@@ -189,8 +194,10 @@ def compare(
     ours: Any, theirs: Any, arrays: list[np.ndarray], dtype: str, random: np.random.RandomState
 ) -> None:
     """One forward and backward of both, the same cotangents on both."""
-    mine = [clew.from_numpy(a.copy()).requires_grad_(a.dtype.kind == "f") for a in arrays]
-    yours = [torch.from_numpy(a.copy()).requires_grad_(a.dtype.kind == "f") for a in arrays]
+    # Signs are targets, which are constants.
+    wanted = [a.dtype.kind == "f" and not np.isin(a, (-1, 1)).all() for a in arrays]
+    mine = [clew.from_numpy(a.copy()).requires_grad_(g) for a, g in zip(arrays, wanted, strict=True)]
+    yours = [torch.from_numpy(a.copy()).requires_grad_(g) for a, g in zip(arrays, wanted, strict=True)]
     for p in [*ours.parameters(), *theirs.parameters()]:
         p.grad = None
     got, want = flat(ours(*mine)), flat(theirs(*yours))
@@ -201,7 +208,8 @@ def compare(
     if not want[0].requires_grad:
         assert not got[0].requires_grad
         return
-    cotangent = np.asarray(random.standard_normal(tuple(want[0].shape))).astype(dtype)
+    cotangent = random.standard_normal(tuple(want[0].shape))
+    cotangent = np.asarray(cotangent).astype(want[0].detach().numpy().dtype)
     got[0].backward(clew.from_numpy(cotangent.copy()))
     want[0].backward(torch.from_numpy(cotangent.copy()))
     for i, (m, y) in enumerate(zip(mine, yours, strict=True)):
@@ -227,7 +235,7 @@ def test_layer(name: str, args: tuple, kwargs: dict, shapes: list, dtype: str) -
         ours.train(training)
         theirs.train(training)
         arrays = [np.asarray(random.standard_normal(s)).astype(dtype) for s in shapes]
-        compare(ours, theirs, arrays, dtype, random)
+        compare(ours, theirs, arrays, "float32" if name in ROUNDED else dtype, random)
         for key, value in theirs.state_dict().items():
             assert_close(ours.state_dict()[key], value, dtype, key)
 
@@ -313,7 +321,7 @@ LOSSES = [
     ),
     loss("CrossEntropyLoss", draws(normal(5, 4), classes(5, n=4))),
     loss("CrossEntropyLoss", ignored, weight=[0.5, 1.0, 2.0, 0.1]),
-    loss("CrossEntropyLoss", ignored, ignore_index=3),
+    loss("CrossEntropyLoss", draws(normal(5, 4), classes(5, n=4)), ignore_index=3),
     loss("CrossEntropyLoss", ignored, label_smoothing=0.2, weight=[0.5, 1.0, 2.0, 0.1]),
     loss("CrossEntropyLoss", draws(normal(5, 4), uniform(5, 4)), label_smoothing=0.1),
     loss("CrossEntropyLoss", draws(normal(5, 4, 3), uniform(5, 4, 3)), weight=[0.5, 1.0, 2.0, 0.1]),
@@ -482,13 +490,13 @@ def test_grid_sample(mode: str, padding_mode: str, align_corners: bool) -> None:
         (lambda F, x: F.interpolate(x, 3, 2.0), ValueError),
         (lambda F, x: F.interpolate(x, 3, mode="nearest", align_corners=True), ValueError),
         (lambda F, x: F.interpolate(x, 3, mode="linear"), NotImplementedError),
-        (lambda F, x: F.interpolate(x, 3, mode="lanczos"), NotImplementedError),
+        (lambda F, x: F.interpolate(x, 3, mode="cubic"), NotImplementedError),
         (lambda F, x: F.pad(x, (9, 0), mode="reflect"), RuntimeError),
         (lambda F, x: F.fold(x[0], (4, 4), 3), RuntimeError),
         (lambda F, x: F.max_pool2d(x, 2, padding=2), RuntimeError),
         (lambda F, x: F.avg_pool2d(x, 2, divisor_override=0), RuntimeError),
         (lambda F, x: F.glu(x[:, :, :3], 2), RuntimeError),
-        (lambda F, x: F.huber_loss(x, x, delta=0), ValueError),
+        (lambda F, x: F.huber_loss(x, x, delta=0), RuntimeError),
     ],
 )
 def test_errors_are_of_the_same_class(call: Callable, error: type) -> None:

@@ -188,7 +188,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
         [-1.0, 0.5, 1.0]
     """
     if min_val > max_val:
-        raise ValueError(f"hardtanh: expected min_val <= max_val, got {min_val} and {max_val}")
+        raise clew.ArgumentError(f"hardtanh: expected min_val <= max_val, got {min_val} and {max_val}")
     x = _source(input, inplace)
     limited = x.detach().clamp(min_val, max_val)
     if x.requires_grad:
@@ -274,7 +274,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
         [-0.5, 0.0]
     """
     if lambd < 0:
-        raise ValueError(f"softshrink: expected lambd >= 0, got {lambd}")
+        raise clew.ArgumentError(f"softshrink: expected lambd >= 0, got {lambd}")
     return clew.where(input > lambd, input - lambd, clew.where(input < -lambd, input + lambd, input * 0))
 
 
@@ -417,7 +417,7 @@ def rrelu(
         [-1.0, 2.0]
     """
     if lower > upper:
-        raise ValueError(f"rrelu: expected lower <= upper, got {lower} and {upper}")
+        raise clew.ArgumentError(f"rrelu: expected lower <= upper, got {lower} and {upper}")
     x = _source(input, inplace)
     slope: Any = clew.rand_like(x) * (upper - lower) + lower if training else (lower + upper) / 2
     return _in_place(input, clew.where(x >= 0, x, x * slope), inplace)

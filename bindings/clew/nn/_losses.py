@@ -29,7 +29,7 @@ def _reduce(name: str, loss: Tensor, reduction: str) -> Tensor:
     if reduction == "sum":
         return loss.sum()
     if reduction != "none":
-        raise ValueError(f"{name}: expected reduction 'mean', 'sum' or 'none', got {reduction!r}")
+        raise clew.ArgumentError(f"{name}: expected reduction 'mean', 'sum' or 'none', got {reduction!r}")
     return loss
 
 
@@ -268,7 +268,7 @@ def smooth_l1_loss(
     """
     reduction = _reduction("smooth_l1_loss", size_average, reduce, reduction)
     if beta < 0:
-        raise ValueError(f"smooth_l1_loss: expected beta >= 0, got {beta}")
+        raise clew.ArgumentError(f"smooth_l1_loss: expected beta >= 0, got {beta}")
     if beta == 0:
         return _ops.l1_loss(input, target, reduction)
     d = (input - target).abs()
@@ -296,7 +296,7 @@ def huber_loss(
         [0.5, 2.5]
     """
     if delta <= 0:
-        raise ValueError(f"huber_loss: expected delta > 0, got {delta}")
+        raise clew.ArgumentError(f"huber_loss: expected delta > 0, got {delta}")
     d = (input - target).abs()
     loss = clew.where(d <= delta, 0.5 * d * d, delta * (d - 0.5 * delta))
     return _weighted(loss, weight, reduction, "huber_loss")
@@ -404,7 +404,7 @@ def gaussian_nll_loss(
     """
     if not clew.is_tensor(var):
         if var < 0:
-            raise ValueError(f"gaussian_nll_loss: expected var >= 0, got {var}")
+            raise clew.ArgumentError(f"gaussian_nll_loss: expected var >= 0, got {var}")
         var = var * clew.ones_like(input)
     if var.shape != input.shape:
         if tuple(input.shape[:-1]) == tuple(var.shape):
@@ -412,12 +412,12 @@ def gaussian_nll_loss(
         elif (
             not (tuple(input.shape[:-1]) == tuple(var.shape[:-1]) and var.shape[-1] == 1) and var.numel() != 1
         ):
-            raise ValueError(
+            raise clew.ArgumentError(
                 f"gaussian_nll_loss: expected var of a shape that fits {list(input.shape)}, "
                 f"got {list(var.shape)}"
             )
     if bool((var.detach() < 0).any()):
-        raise ValueError("gaussian_nll_loss: expected var >= 0, got a negative value")
+        raise clew.ArgumentError("gaussian_nll_loss: expected var >= 0, got a negative value")
     with clew.no_grad():
         lift = var.clamp(min=eps) - var
     var = var + lift
@@ -587,7 +587,7 @@ def triplet_margin_with_distance_loss(
     """
     name = "triplet_margin_with_distance_loss"
     if margin <= 0:
-        raise ValueError(f"{name}: expected margin > 0, got {margin}")
+        raise clew.ArgumentError(f"{name}: expected margin > 0, got {margin}")
     if not anchor.ndim == positive.ndim == negative.ndim:
         raise clew.ShapeError(
             f"{name}: expected tensors of one rank, got {list(anchor.shape)}, {list(positive.shape)} "
@@ -735,7 +735,7 @@ def multi_margin_loss(
     """
     reduction = _reduction("multi_margin_loss", size_average, reduce, reduction)
     if p not in (1, 2):
-        raise ValueError(f"multi_margin_loss: expected p 1 or 2, got {p}")
+        raise clew.ArgumentError(f"multi_margin_loss: expected p 1 or 2, got {p}")
     if (
         input.ndim not in (1, 2)
         or target.ndim != input.ndim - 1

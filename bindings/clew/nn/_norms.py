@@ -96,11 +96,13 @@ def instance_norm(
     n, c = input.shape[:2]
     if not use_input_stats:
         if running_mean is None or running_var is None:
-            raise ValueError("instance_norm: expected running statistics without use_input_stats, got None")
+            raise clew.ArgumentError(
+                "instance_norm: expected running statistics without use_input_stats, got None"
+            )
         return _ops.batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     size = input.numel() // max(1, n * c)
     if size <= 1:
-        raise ValueError(
+        raise clew.ArgumentError(
             f"instance_norm: expected more than 1 value per channel, got input of shape {list(input.shape)}"
         )
     each = input.reshape(1, n * c, -1)
@@ -190,7 +192,7 @@ def local_response_norm(
 
 def _check_p(name: str, p: float) -> None:
     if not 0.0 <= p <= 1.0:
-        raise ValueError(f"{name}: expected p in [0, 1], got {p}")
+        raise clew.ArgumentError(f"{name}: expected p in [0, 1], got {p}")
 
 
 def _drop_channels(
@@ -404,29 +406,35 @@ def embedding_bag(
         [[1.0, 1.0]]
     """
     if mode not in ("sum", "mean", "max"):
-        raise ValueError(f"embedding_bag: expected mode sum, mean or max, got {mode!r}")
+        raise clew.ArgumentError(f"embedding_bag: expected mode sum, mean or max, got {mode!r}")
     if per_sample_weights is not None and mode != "sum":
         raise NotImplementedError(f"embedding_bag: expected per_sample_weights only for mode sum, got {mode}")
     if input.ndim == 2:
         if offsets is not None:
-            raise ValueError("embedding_bag: expected no offsets with a two-dimensional input, got offsets")
+            raise clew.ArgumentError(
+                "embedding_bag: expected no offsets with a two-dimensional input, got offsets"
+            )
         bags, length = input.shape
         starts = list(range(0, bags * length, length)) if length else [0] * bags
         flat = input.reshape(-1)
         weights = None if per_sample_weights is None else per_sample_weights.reshape(-1)
     elif input.ndim == 1:
         if offsets is None or offsets.ndim != 1:
-            raise ValueError("embedding_bag: expected one-dimensional offsets with a one-dimensional input")
+            raise clew.ArgumentError(
+                "embedding_bag: expected one-dimensional offsets with a one-dimensional input"
+            )
         starts = offsets.tolist()
         if include_last_offset:
             starts = starts[:-1]
         if starts and (starts[0] != 0 or starts[-1] > input.shape[0] or starts != sorted(starts)):
-            raise ValueError(
+            raise clew.ArgumentError(
                 f"embedding_bag: expected rising offsets from 0 to at most {input.shape[0]}, got {starts}"
             )
         flat, weights = input, per_sample_weights
     else:
-        raise ValueError(f"embedding_bag: expected input of 1 or 2 dimensions, got {list(input.shape)}")
+        raise clew.ArgumentError(
+            f"embedding_bag: expected input of 1 or 2 dimensions, got {list(input.shape)}"
+        )
     count, total = len(starts), flat.shape[0]
     ends = [*starts[1:], total]
     lengths = [e - s for s, e in zip(starts, ends, strict=True)]

@@ -18,7 +18,7 @@ def _tuple(op: str, name: str, value: Any, n: int) -> tuple[int, ...]:
     if len(values) == 1:
         return values * n
     if len(values) != n:
-        raise ValueError(f"{op}: expected {name} as an int or {n} ints, got {value!r}")
+        raise clew.ArgumentError(f"{op}: expected {name} as an int or {n} ints, got {value!r}")
     return values
 
 
@@ -34,7 +34,7 @@ def _output_size(op: str, input: Tensor, output_size: Any, n: int) -> tuple[int,
     if len(size) == 1:
         size = size * n
     if len(size) != n:
-        raise ValueError(f"{op}: expected output_size as an int or {n} ints, got {output_size!r}")
+        raise clew.ArgumentError(f"{op}: expected output_size as an int or {n} ints, got {output_size!r}")
     return tuple(input.shape[i - n] if s is None else s for i, s in enumerate(size))
 
 
@@ -267,7 +267,7 @@ def _adaptive_max(name: str, input: Tensor, output_size: Any, n: int, return_ind
     _check_rank(name, input, n)
     size = _output_size(name, input, output_size, n)
     if any(s < 0 for s in size):
-        raise ValueError(f"{name}: expected output_size >= 0, got {output_size}")
+        raise clew.ArgumentError(f"{name}: expected output_size >= 0, got {output_size}")
     if 0 in input.shape[-n - 1 :]:
         raise clew.ShapeError(f"{name}: expected sizes > 0 except for the batch, got {list(input.shape)}")
     if 0 in size:
@@ -344,9 +344,9 @@ def _check_windows(name: str, input: Tensor, k: Any, s: Any, p: Any, d: Any) -> 
         ("dilation", d, 1),
     ):
         if any(v < least for v in values):
-            raise ValueError(f"{name}: expected {label} >= {least}, got {values}")
+            raise clew.ArgumentError(f"{name}: expected {label} >= {least}, got {values}")
     if any(pad > (dil * (kernel - 1) + 1) // 2 for pad, dil, kernel in zip(p, d, k, strict=True)):
-        raise ValueError(
+        raise clew.ArgumentError(
             f"{name}: expected padding of at most half the kernel's extent, got padding {p} (kernel_size {k})"
         )
 
@@ -422,7 +422,7 @@ def avg_pool3d(
     name = "avg_pool3d"
     _check_rank(name, input, 3)
     if divisor_override == 0:
-        raise ValueError(f"{name}: expected divisor_override other than 0, got 0")
+        raise clew.ArgumentError(f"{name}: expected divisor_override other than 0, got 0")
     k = _tuple(name, "kernel_size", kernel_size, 3)
     s = k if stride is None or stride == () else _tuple(name, "stride", stride, 3)
     p = _tuple(name, "padding", padding, 3)

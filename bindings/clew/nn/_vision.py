@@ -29,17 +29,23 @@ def _interpolated_size(
 ) -> tuple[list[int], list[float | None]]:
     n = input.ndim - 2
     if (size is None) == (scale_factor is None):
-        raise ValueError(f"interpolate: expected either size or scale_factor, got {size} and {scale_factor}")
+        raise clew.ArgumentError(
+            f"interpolate: expected either size or scale_factor, got {size} and {scale_factor}"
+        )
     if size is not None:
         if recompute:
-            raise ValueError("interpolate: expected recompute_scale_factor only with scale_factor, got size")
+            raise clew.ArgumentError(
+                "interpolate: expected recompute_scale_factor only with scale_factor, got size"
+            )
         sizes = [size] * n if isinstance(size, int) else [int(s) for s in size]
         if len(sizes) != n:
-            raise ValueError(f"interpolate: expected size as an int or {n} ints, got {size}")
+            raise clew.ArgumentError(f"interpolate: expected size as an int or {n} ints, got {size}")
         return sizes, [None] * n
     scales = list(scale_factor) if isinstance(scale_factor, tuple | list) else [scale_factor] * n
     if len(scales) != n:
-        raise ValueError(f"interpolate: expected scale_factor as a number or {n} numbers, got {scale_factor}")
+        raise clew.ArgumentError(
+            f"interpolate: expected scale_factor as a number or {n} numbers, got {scale_factor}"
+        )
     sizes = [math.floor(float(input.shape[i + 2]) * scales[i]) for i in range(n)]
     return sizes, [None] * n if recompute else [float(s) for s in scales]
 
@@ -78,7 +84,9 @@ def interpolate(
     if mode not in _MODES:
         raise NotImplementedError(f"interpolate: expected mode in {sorted(_MODES)}, got {mode!r}")
     if mode not in _TABLES and align_corners is not None:
-        raise ValueError(f"interpolate: expected align_corners=None with mode {mode}, got {align_corners}")
+        raise clew.ArgumentError(
+            f"interpolate: expected align_corners=None with mode {mode}, got {align_corners}"
+        )
     if input.ndim not in _MODES[mode]:
         raise NotImplementedError(
             f"interpolate: expected input of {' or '.join(map(str, _MODES[mode]))} dimensions for "
@@ -160,12 +168,12 @@ def conv3d(
         raise clew.ShapeError(f"{name}: expected input of 4 or 5 dimensions, got shape {list(input.shape)}")
     s, d = _tuple(name, "stride", stride, 3), _tuple(name, "dilation", dilation, 3)
     if any(v < 1 for v in (*s, *d)):
-        raise ValueError(f"{name}: expected stride and dilation >= 1, got {s} and {d}")
+        raise clew.ArgumentError(f"{name}: expected stride and dilation >= 1, got {s} and {d}")
     x = input if input.ndim == 5 else input.unsqueeze(0)
     kernel = weight.shape[2:]
     if isinstance(padding, str):
         if padding not in ("same", "valid") or (padding == "same" and s != (1, 1, 1)):
-            raise ValueError(
+            raise clew.ArgumentError(
                 f"{name}: expected padding 'same' (stride 1), 'valid' or ints, got {padding!r} (stride {s})"
             )
         total = [d[i] * (kernel[i] - 1) if padding == "same" else 0 for i in range(3)]
@@ -174,7 +182,7 @@ def conv3d(
     else:
         p = _tuple(name, "padding", padding, 3)
         if any(v < 0 for v in p):
-            raise ValueError(f"{name}: expected padding >= 0, got {p}")
+            raise clew.ArgumentError(f"{name}: expected padding >= 0, got {p}")
     # Depth becomes a part of the channels: each output depth sees the slices under its kernel.
     if p[0]:
         x = _ops.pad(x, [0, 0, 0, 0, p[0], p[0]])
@@ -208,7 +216,7 @@ def _fold_params(name: str, k: Any, d: Any, p: Any, s: Any) -> list[tuple[int, .
         ("kernel_size", "dilation", "padding", "stride"), params, (1, 1, 0, 1), strict=True
     ):
         if any(v < least for v in values):
-            raise ValueError(f"{name}: expected {label} >= {least}, got {values}")
+            raise clew.ArgumentError(f"{name}: expected {label} >= {least}, got {values}")
     return params
 
 
@@ -448,9 +456,9 @@ def grid_sample(
     if mode not in ("bilinear", "nearest"):
         if mode == "bicubic":
             raise NotImplementedError("grid_sample: expected mode bilinear or nearest, got 'bicubic'")
-        raise ValueError(f"grid_sample: expected mode bilinear or nearest, got {mode!r}")
+        raise clew.ArgumentError(f"grid_sample: expected mode bilinear or nearest, got {mode!r}")
     if padding_mode not in ("zeros", "border", "reflection"):
-        raise ValueError(
+        raise clew.ArgumentError(
             f"grid_sample: expected padding_mode zeros, border or reflection, got {padding_mode!r}"
         )
     if input.ndim != 4 or grid.ndim != 4 or grid.shape[-1] != 2 or grid.shape[0] != input.shape[0]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from clew import _C, Tensor
-from clew.nn import _activation, _losses, _norms, _pooling, _vision
+from clew.nn import _activation, _conv, _losses, _norms, _pooling, _vision
 from clew.nn._activation import *  # noqa: F403
 from clew.nn._attention import multi_head_attention_forward
+from clew.nn._conv import *  # noqa: F403
 from clew.nn._losses import *  # noqa: F403
 from clew.nn._norms import *  # noqa: F403
 from clew.nn._pooling import *  # noqa: F403
@@ -16,8 +17,6 @@ from clew.nn._vision import *  # noqa: F403
 _ops = _C.ops
 
 linear = _ops.linear
-conv1d = _ops.conv1d
-conv2d = _ops.conv2d
 conv_transpose1d = _ops.conv_transpose1d
 conv_transpose2d = _ops.conv_transpose2d
 avg_pool2d = _ops.avg_pool2d
@@ -121,14 +120,13 @@ def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
 
 __all__ = [
     *_activation.__all__,
+    *_conv.__all__,
     *_losses.__all__,
     *_norms.__all__,
     *_pooling.__all__,
     *_vision.__all__,
     "avg_pool2d",
     "batch_norm",
-    "conv1d",
-    "conv2d",
     "conv_transpose1d",
     "conv_transpose2d",
     "cosine_similarity",

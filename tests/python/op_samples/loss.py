@@ -255,8 +255,12 @@ def _(make):
     yield (unit(4, 3).transpose(0, 1), unit(3, 8)[:, ::2]), {}
     yield (unit(), unit()), {}
     yield (unit(0, 3), unit(0, 3)), {"reduction": "sum"}
+    # PyTorch rounds the least denominator of the gradient to float32.
     yield case(
-        (make.tensor([0.0, 1.0, 0.0]), make.tensor([0.0, 0.0, 1.0])), {"reduction": "none"}, grad=False
+        (make.tensor([0.0, 1.0, 0.0]), make.tensor([0.0, 0.0, 1.0])),
+        {"reduction": "none"},
+        grad=False,
+        torch=False,
     )
     yield error((unit(3), unit(4)), {}, clew.ShapeError, "binary_cross_entropy: expected target")
     yield error(
@@ -294,6 +298,7 @@ def _(make):
     yield (make(2, 3, 4), make(3, 1)), {"dim": -2}
     yield (make(4), make(4)), {"dim": 0}
     yield (make(4, 3).transpose(0, 1), make(3, 8)[:, ::2]), {}
-    yield case((make.tensor([[0.0, 0.0]]), make(1, 2)), grad=False)
+    # PyTorch divides by zero in float16, where eps is 0.
+    yield case((make.tensor([[0.0, 0.0]]), make(1, 2)), grad=False, torch=False)
     yield error((make(3, 4), make(3, 5)), {}, clew.ShapeError, "cosine_similarity: expected")
     yield error((make(3), make(3)), {}, IndexError, "cosine_similarity: expected dim")

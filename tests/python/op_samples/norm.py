@@ -293,5 +293,6 @@ def _(make):
     yield make(2, 3, 4), {"p": 1.0, "dim": -1}
     yield make(2, 3, 4), {"dim": (0, 2)}
     yield make(4, 3).transpose(0, 1), {"p": 3.0, "dim": 0}
-    yield plain(make.tensor([[0.0, 0.0]]))
+    # PyTorch divides by zero in float16, where eps is 0.
+    yield case(make.tensor([[0.0, 0.0]]), grad=False, torch=False)
     yield error(make(3), {}, IndexError, "expected dim")
