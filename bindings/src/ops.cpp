@@ -511,6 +511,8 @@ bool plausible(const Param& p, PyObject* value) {
   if (p.default_value != nullptr && value == p.default_value) return true;
   const bool none = value == Py_None;
   switch (p.kind) {
+    case ParamKind::OptionalDouble:
+      return none || PyFloat_Check(value) || PyLong_Check(value);
     case ParamKind::Tensor:
       return is_tensor(value) || PyFloat_Check(value) || PyLong_Check(value);
     case ParamKind::OptionalTensor:

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "cpu/conv_direct.h"
+#include "cpu/conv_winograd.h"
 #include "cpu/gemm.h"
 #include "cpu/plane_loops.h"
 #include "cpu/scratch.h"
@@ -260,15 +261,83 @@ void weight_grad(const Conv2dShape& s, T* grad_weight, const T* grad, const T* i
   });
 }
 
+// --- integers ----------------------------------------------------------------------------------------
+
+/// Calls f(first element of the input, step, first element of the output, count) for each row of outputs that
+/// kernel point (i, j) reads inside of the image.
+template <class F>
+void for_rows_read(const Conv2dShape& s, int64_t i, int64_t j, F&& f) {
+  const StepRange ys(i * s.dh - s.ph, s.sh, s.oh, s.h), xs(j * s.dw - s.pw, s.sw, s.ow, s.w);
+  if (xs.first == xs.last) return;
+  for (int64_t y = ys.first; y < ys.last; ++y) {
+    f((y * s.sh - s.ph + i * s.dh) * s.w + xs.first * s.sw - s.pw + j * s.dw, s.sw, y * s.ow + xs.first,
+      xs.last - xs.first);
+  }
+}
+
+// Unsigned: sums wrap around.
+void integer_forward(const Conv2dShape& s, uint64_t* out, const uint64_t* input, const uint64_t* weight,
+                     const uint64_t* bias) {
+  const int64_t cg = s.c_in_per_group(), og = s.c_out_per_group(), p = s.oh * s.ow;
+  parallel_for(0, s.n * s.c_out, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      const int64_t n = plane / s.c_out, o = plane % s.c_out;
+      uint64_t* to = out + plane * p;
+      std::fill_n(to, p, bias != nullptr ? bias[o] : 0);
+      for (int64_t k = 0; k < cg * s.window(); ++k) {
+        const uint64_t* from = input + (n * s.c_in + o / og * cg + k / s.window()) * s.h * s.w;
+        const uint64_t w = weight[o * cg * s.window() + k];
+        for_rows_read(s, k % s.window() / s.kw, k % s.kw,
+                      [&](int64_t in, int64_t step, int64_t at, int64_t count) {
+                        for (int64_t x = 0; x < count; ++x) to[at + x] += w * from[in + x * step];
+                      });
+      }
+    }
+  });
+}
+
+void integer_input_grad(const Conv2dShape& s, uint64_t* grad_input, const uint64_t* grad,
+                        const uint64_t* weight) {
+  const int64_t cg = s.c_in_per_group(), og = s.c_out_per_group();
+  parallel_for(0, s.n * s.c_in, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t plane = begin; plane < end; ++plane) {
+      const int64_t n = plane / s.c_in, c = plane % s.c_in;
+      uint64_t* to = grad_input + plane * s.h * s.w;
+      std::fill_n(to, s.h * s.w, 0);
+      for (int64_t o = c / cg * og; o < (c / cg + 1) * og; ++o) {
+        const uint64_t* from = grad + (n * s.c_out + o) * s.oh * s.ow;
+        for (int64_t k = 0; k < s.window(); ++k) {
+          const uint64_t w = weight[(o * cg + c % cg) * s.window() + k];
+          for_rows_read(s, k / s.kw, k % s.kw, [&](int64_t in, int64_t step, int64_t at, int64_t count) {
+            for (int64_t x = 0; x < count; ++x) to[in + x * step] += w * from[at + x];
+          });
+        }
+      }
+    }
+  });
+}
+
+const uint64_t* whole_numbers(const Tensor& t) { return static_cast<const uint64_t*>(t.raw_data()); }
+
 void conv2d_cpu(Tensor& out, const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
                 IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation, int64_t groups) {
   if (out.numel() == 0) return;
   const Conv2dShape s =
       conv2d_shape("conv2d", input.sizes(), weight.sizes(), stride, padding, dilation, groups);
+  if (out.dtype() == DType::Int64) {
+    return integer_forward(s, static_cast<uint64_t*>(out.raw_data()), whole_numbers(input),
+                           whole_numbers(weight), bias ? whole_numbers(*bias) : nullptr);
+  }
   dispatch_wide(out.dtype(), [&]<class T>() {
     const ResultAs<T> result(out);
-    (direct_conv_fits(s) ? direct_forward<T> : forward<T>)(s, result.data(), As<T>(input).data(),
-                                                           As<T>(weight).data(), As<T>(bias).data());
+    const As<T> x(input), w(weight), b(bias);
+    bool done = false;
+    if constexpr (std::is_same_v<T, float>) {
+      done = winograd_fits(s) && winograd_forward(s, result.data(), x.data(), w.data(), b.data());
+    }
+    if (!done) {
+      (direct_conv_fits(s) ? direct_forward<T> : forward<T>)(s, result.data(), x.data(), w.data(), b.data());
+    }
     result.store();
   });
 }
@@ -283,10 +352,20 @@ void conv2d_input_grad_cpu(Tensor& out, const Tensor& grad_output, const Tensor&
     std::memset(out.raw_data(), 0, out.nbytes());
     return;
   }
+  if (out.dtype() == DType::Int64) {
+    return integer_input_grad(s, static_cast<uint64_t*>(out.raw_data()), whole_numbers(grad_output),
+                              whole_numbers(weight));
+  }
   dispatch_wide(out.dtype(), [&]<class T>() {
     const ResultAs<T> result(out);
-    (direct_conv_fits(s) ? direct_input_grad<T> : input_grad<T>)(s, result.data(), As<T>(grad_output).data(),
-                                                                 As<T>(weight).data());
+    const As<T> g(grad_output), w(weight);
+    bool done = false;
+    if constexpr (std::is_same_v<T, float>) {
+      done = winograd_fits(s) && winograd_input_grad(s, result.data(), g.data(), w.data());
+    }
+    if (!done) {
+      (direct_conv_fits(s) ? direct_input_grad<T> : input_grad<T>)(s, result.data(), g.data(), w.data());
+    }
     result.store();
   });
 }
@@ -303,8 +382,14 @@ void conv2d_weight_grad_cpu(Tensor& out, const Tensor& grad_output, const Tensor
   }
   dispatch_wide(out.dtype(), [&]<class T>() {
     const ResultAs<T> result(out);
-    (direct_conv_fits(s) ? direct_weight_grad<T>
-                         : weight_grad<T>)(s, result.data(), As<T>(grad_output).data(), As<T>(input).data());
+    const As<T> g(grad_output), x(input);
+    bool done = false;
+    if constexpr (std::is_same_v<T, float>) {
+      done = winograd_fits(s) && winograd_weight_grad(s, result.data(), g.data(), x.data());
+    }
+    if (!done) {
+      (direct_conv_fits(s) ? direct_weight_grad<T> : weight_grad<T>)(s, result.data(), g.data(), x.data());
+    }
     result.store();
   });
 }

@@ -165,6 +165,39 @@ void log_sigmoid_cpu(Tensor& out, const Tensor& input) {
   });
 }
 
+void binary_cross_entropy_each_cpu(Tensor& out, const Tensor& input, const Tensor& target) {
+  dispatch_wide(input.dtype(), [&]<class T>() {
+    const As<T> x(input), goal(target);
+    const ResultAs<T> result(out);
+    const int t = column(DTypeOf<T>::value);
+    const UnaryLoop neg = loops().unary(UnaryOp::neg, t), log = loops().unary(UnaryOp::log, t),
+                    log1p = loops().unary(UnaryOp::log1p, t);
+    const LoopParams none{};
+    parallel_for(0, input.numel(), kGrainCompute, [&](int64_t b, int64_t e) {
+      constexpr int64_t kBlock = 512;
+      T yes[kBlock], no[kBlock];
+      for (int64_t i = b; i < e; i += kBlock) {
+        const int64_t n = std::min(kBlock, e - i);
+        const T *from = x.data() + i, *to = goal.data() + i;
+        T* loss = result.data() + i;
+        bool inside = true;
+        for (int64_t k = 0; k < n; ++k) inside = inside && from[k] >= T(0) && from[k] <= T(1);
+        CLEW_CHECK(inside, ValueError,
+                   "binary_cross_entropy: expected probabilities in [0, 1], got a value outside "
+                   "(binary_cross_entropy_with_logits takes logits)");
+        log(yes, from, n, 1, 1, none);
+        neg(no, from, n, 1, 1, none);
+        log1p(no, no, n, 1, 1, none);
+        for (int64_t k = 0; k < n; ++k) {
+          const T log_yes = std::max(yes[k], T(-100)), log_no = std::max(no[k], T(-100));
+          loss[k] = (to[k] - T(1)) * log_no - to[k] * log_yes;
+        }
+      }
+    });
+    result.store();
+  });
+}
+
 }  // namespace
 }  // namespace cpu
 
@@ -172,5 +205,6 @@ CLEW_CPU_KERNEL(nll_loss, cpu::nll_loss_cpu);
 CLEW_CPU_KERNEL(cross_entropy_rows, cpu::cross_entropy_rows_cpu);
 CLEW_CPU_KERNEL(cross_entropy_rows_grad, cpu::cross_entropy_rows_grad_cpu);
 CLEW_CPU_KERNEL(log_sigmoid, cpu::log_sigmoid_cpu);
+CLEW_CPU_KERNEL(binary_cross_entropy_each, cpu::binary_cross_entropy_each_cpu);
 
 }  // namespace clew

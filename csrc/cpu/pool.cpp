@@ -208,23 +208,30 @@ std::vector<Span> adaptive_spans(int64_t in, int64_t out) {
 struct Axes {
   int64_t h, w;
   std::vector<Span> ys, xs;
+  int64_t divisor = 0;  // instead of the count, unless 0
   int64_t plane() const { return h * w; }
   int64_t windows() const { return static_cast<int64_t>(ys.size() * xs.size()); }
+  int64_t count(const Span& y, const Span& x) const { return divisor != 0 ? divisor : y.length * x.length; }
 };
 
-Axes pool_axes(const Pool2dShape& s, bool count_padding) {
+Axes pool_axes(const Pool2dShape& s, bool count_padding, std::optional<int64_t> divisor) {
   return {s.h, s.w, average_spans(s.h, s.oh, s.kh, s.sh, s.ph, count_padding),
-          average_spans(s.w, s.ow, s.kw, s.sw, s.pw, count_padding)};
+          average_spans(s.w, s.ow, s.kw, s.sw, s.pw, count_padding), divisor.value_or(0)};
 }
 
 Axes adaptive_axes(IntArrayRef in, IntArrayRef out) {
   const size_t n = in.size();
-  return {in[n - 2], in[n - 1], adaptive_spans(in[n - 2], out[n - 2]), adaptive_spans(in[n - 1], out[n - 1])};
+  return {in[n - 2], in[n - 1], adaptive_spans(in[n - 2], out[n - 2]), adaptive_spans(in[n - 1], out[n - 1]),
+          0};
 }
 
 template <class T>
 acc_t<T> whole_rows_sum(const T* x, int64_t n) {
-  if constexpr (std::is_same_v<T, acc_t<T>>) {
+  if constexpr (std::is_integral_v<T>) {
+    T sum = 0;
+    for (int64_t i = 0; i < n; ++i) sum += x[i];
+    return sum;
+  } else if constexpr (std::is_same_v<T, acc_t<T>>) {
     return static_cast<T>(plane_loops<T>().segment_sum(x, 1, n, n));
   } else {
     double sum = 0;
@@ -236,7 +243,7 @@ acc_t<T> whole_rows_sum(const T* x, int64_t n) {
 void average(const Tensor& out, const Tensor& input, const Axes& axes) {
   if (out.numel() == 0) return;
   const int64_t plane = axes.plane(), windows = axes.windows();
-  dispatch<kFloating>(out.dtype(), [&]<class T>() {
+  dispatch<kFloating | dtype_set(DType::Int64)>(out.dtype(), [&]<class T>() {
     parallel_for(0, out.numel() / windows, plane_grain(plane), [&](int64_t begin, int64_t end) {
       for (int64_t p = begin; p < end; ++p) {
         const T* in = input.data<T>() + p * plane;
@@ -252,8 +259,7 @@ void average(const Tensor& out, const Tensor& input, const Axes& axes) {
               }
             }
             const bool empty = y.first == y.last || x.first == x.last;
-            *result++ =
-                static_cast<T>(empty ? acc_t<T>(0) : sum / static_cast<acc_t<T>>(y.length * x.length));
+            *result++ = static_cast<T>(empty ? acc_t<T>(0) : sum / static_cast<acc_t<T>>(axes.count(y, x)));
           }
         }
       }
@@ -269,7 +275,7 @@ void average_grad(const Tensor& out, const Tensor& grad_output, const Axes& axes
       const T* g = grad_output.data<T>() + p * windows;
       for (const Span& y : axes.ys) {
         for (const Span& x : axes.xs) {
-          const acc_t<T> share = static_cast<acc_t<T>>(*g++) / static_cast<acc_t<T>>(y.length * x.length);
+          const acc_t<T> share = static_cast<acc_t<T>>(*g++) / static_cast<acc_t<T>>(axes.count(y, x));
           for (int64_t i = y.first; i < y.last; ++i) {
             for (int64_t j = x.first; j < x.last; ++j) sums[i * axes.w + j] += share;
           }
@@ -280,21 +286,22 @@ void average_grad(const Tensor& out, const Tensor& grad_output, const Axes& axes
 }
 
 void avg_pool2d_cpu(Tensor& out, const Tensor& input, IntArrayRef kernel_size, IntArrayRef stride,
-                    IntArrayRef padding, bool ceil_mode, bool count_include_pad) {
+                    IntArrayRef padding, bool ceil_mode, bool count_include_pad,
+                    std::optional<int64_t> divisor) {
   if (out.numel() == 0) return;
   average(out, input,
           pool_axes(pool2d_shape("avg_pool2d", input.sizes(), kernel_size, stride, padding, {1}, ceil_mode),
-                    count_include_pad));
+                    count_include_pad, divisor));
 }
 
 void avg_pool2d_grad_cpu(Tensor& out, const Tensor& grad_output, IntArrayRef input_size,
                          IntArrayRef kernel_size, IntArrayRef stride, IntArrayRef padding, bool ceil_mode,
-                         bool count_include_pad) {
+                         bool count_include_pad, std::optional<int64_t> divisor) {
   if (out.numel() == 0) return;
   average_grad(
       out, grad_output,
       pool_axes(pool2d_shape("avg_pool2d_grad", input_size, kernel_size, stride, padding, {1}, ceil_mode),
-                count_include_pad));
+                count_include_pad, divisor));
 }
 
 void adaptive_avg_pool2d_cpu(Tensor& out, const Tensor& input, IntArrayRef) {

@@ -506,4 +506,148 @@ Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& targe
   return apply(binary_cross_entropy_with_logits_op, input, target, weight, pos_weight, reduction);
 }
 
+// --- binary cross entropy of probabilities ----------------------------------------------------------
+
+static TensorMeta binary_cross_entropy_each_meta(const Tensor& input, const Tensor& target) {
+  CLEW_CHECK(input.sizes() == target.sizes(), ShapeError,
+             "binary_cross_entropy: expected target of the input's shape ", input.sizes(), ", got ",
+             target.sizes());
+  CLEW_CHECK(input.dtype() == target.dtype(), DTypeError,
+             "binary_cross_entropy: expected input and target of one dtype, got ", input.dtype(), " and ",
+             target.dtype(), " (convert one of them with to())");
+  return input.meta();
+}
+
+// No logarithm counts for less than this: the loss of a certain but wrong answer stays finite.
+static constexpr double kLeastLog = -100;
+
+CLEW_OP_PAGE(binary_cross_entropy_each) = {{
+    .name = "binary_cross_entropy_each",
+    .doc = R"(binary_cross_entropy of each element.
+
+    out = -t * max(log x, -100) - (1 - t) * max(log(1 - x), -100)
+
+Args:
+    input: probabilities x in [0, 1], any shape, floating point.
+    target: t, the same shape and dtype.
+Returns:
+    Tensor with the shape and dtype of `input`.
+Raises:
+    clew.ValueError: an input outside of [0, 1].
+Example:
+    >>> clew.ops.binary_cross_entropy_each(clew.tensor([0.0]), clew.tensor([1.0])).tolist()
+    [100.0]
+)",
+    .dtypes = kFloating,
+    .layout = Layout::Contiguous,
+    .meta = binary_cross_entropy_each_meta,
+    .kernel = &binary_cross_entropy_each_kernel,
+    .saves = kSavesNothing.input(0).input(1, grad_of(0)),
+    .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
+      const Tensor x = ctx.input(0);
+      GradList grads(2);
+      if (ctx.needs(0)) grads[0] = g * (x - ctx.input(1)) / clamp((1 - x) * x, Scalar(1e-12));
+      if (ctx.needs(1)) {
+        grads[1] = g * (clamp(log1p(-x), Scalar(kLeastLog)) - clamp(log(x), Scalar(kLeastLog)));
+      }
+      return grads;
+    },
+}};
+Tensor binary_cross_entropy_each(const Tensor& input, const Tensor& target) {
+  return apply(binary_cross_entropy_each_op, input, target);
+}
+
+CLEW_OP_PAGE(binary_cross_entropy) = {{
+    .name = "binary_cross_entropy",
+    .doc = R"(Cross entropy between independent yes-or-no probabilities.
+
+    loss_i = -weight_i * (t_i * log x_i + (1 - t_i) * log(1 - x_i))
+
+Logarithms below -100 count as -100. binary_cross_entropy_with_logits is more accurate where x is a sigmoid.
+
+Args:
+    input: probabilities x in [0, 1], any shape, floating point.
+    target: probabilities t, the same shape and dtype.
+    weight: broadcast against `input`; None means 1.
+    reduction: "mean", "sum" or "none".
+Returns:
+    0-dim Tensor, or with the shape of `input` for "none".
+Raises:
+    clew.ValueError: an input outside of [0, 1], or an unknown reduction.
+    clew.ShapeError: `target` has another shape than `input`, or the weight does not broadcast.
+Example:
+    >>> loss = clew.nn.functional.binary_cross_entropy(clew.full((2,), 0.5), clew.tensor([0.0, 1.0]))
+    >>> round(loss.item(), 4)
+    0.6931
+)",
+    .dtypes = kFloating,
+    .autocast = Autocast::Float32,
+    .composite = [](const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight,
+                    std::string_view reduction) -> Tensor {
+      check_reduction("binary_cross_entropy", reduction);
+      const DType t = wide(input.dtype());
+      Tensor loss =
+          binary_cross_entropy_each(input.to(t), target.dtype() == input.dtype() ? target.to(t) : target);
+      if (weight) {
+        CLEW_CHECK(
+            broadcast_shapes("binary_cross_entropy", weight->sizes(), input.sizes()) == input.sizes().vec(),
+            ShapeError, "binary_cross_entropy: expected weight that broadcasts to the input's shape ",
+            input.sizes(), ", got ", weight->sizes());
+        loss = loss * weight->to(t);
+      }
+      return reduce(loss, reduction).to(input.dtype());
+    },
+}};
+Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const std::optional<Tensor>& weight,
+                            std::string_view reduction) {
+  return apply(binary_cross_entropy_op, input, target, weight, reduction);
+}
+
+// --- similarity -------------------------------------------------------------------------------------
+
+CLEW_OP_PAGE(cosine_similarity) = {{
+    .name = "cosine_similarity",
+    .doc = R"(The cosine of the angle between two vectors.
+
+    out = sum(x1 * x2) / (max(|x1|, eps) * max(|x2|, eps))
+
+Args:
+    x1, x2: shapes that broadcast together, floating point.
+    dim: the dimension of the vectors, counted in the broadcast shape.
+    eps: least length.
+Returns:
+    Tensor of the broadcast shape without `dim`.
+Raises:
+    clew.ShapeError: the shapes do not broadcast.
+    clew.IndexError: `dim` is not a dimension.
+Example:
+    >>> clew.cosine_similarity(clew.tensor([[3.0, 4.0]]), clew.tensor([[4.0, 3.0]])).tolist()
+    [0.96...]
+)",
+    .dtypes = kFloating,
+    .autocast = Autocast::Float32,
+    .composite = [](const Tensor& x1, const Tensor& x2, int64_t dim, double eps) -> Tensor {
+      const Shape shape = broadcast_shapes("cosine_similarity", x1.sizes(), x2.sizes());
+      const DType result = promote_types(x1.dtype(), x2.dtype());
+      CLEW_CHECK(is_floating(result), DTypeError, "cosine_similarity: expected a floating dtype, got ",
+                 x1.dtype(), " and ", x2.dtype(), " (convert one of them with to())");
+      const int64_t d = wrap_dim("cosine_similarity", dim, static_cast<int64_t>(shape.size()));
+      const auto unit = [&](const Tensor& x) {
+        const Tensor wide_x = x.to(wide(result)).expand(shape);
+        const Tensor length = norm(wide_x, 2, IntArrayRef{d}, true);
+        // The floor is a constant: below it the gradient still sees the length.
+        Tensor lift;
+        {
+          const NoGradGuard guard;
+          lift = clamp(length, Scalar(eps)) - length;
+        }
+        return wide_x / (length + lift);
+      };
+      return sum(unit(x1) * unit(x2), IntArrayRef{d}).to(result);
+    },
+}};
+Tensor cosine_similarity(const Tensor& x1, const Tensor& x2, int64_t dim, double eps) {
+  return apply(cosine_similarity_op, x1, x2, dim, eps);
+}
+
 }  // namespace clew

@@ -469,6 +469,7 @@ Example:
     .composite = [](const Tensor& input, const std::optional<Tensor>& running_mean,
                     const std::optional<Tensor>& running_var, const std::optional<Tensor>& weight,
                     const std::optional<Tensor>& bias, bool training, double momentum, double eps) -> Tensor {
+      if (input.dim() == 1 && input.numel() == 0) return input * 1;  // nothing, not even channels
       const int64_t channels = check_channels("batch_norm", input);
       for (const auto& [name, t] :
            {std::pair("running_mean", &running_mean), std::pair("running_var", &running_var),
@@ -658,6 +659,37 @@ Example:
 }};
 Tensor channel_affine(const Tensor& input, const Tensor& scale, const Tensor& shift) {
   return apply(channel_affine_op, input, scale, shift);
+}
+
+// --- vectors of length 1 ----------------------------------------------------------------------------
+
+CLEW_OP_PAGE(normalize) = {{
+    .name = "normalize",
+    .doc = R"(Divides vectors by their length.
+
+    out = x / max(|x|_p, eps)
+
+Args:
+    input: any shape, floating point.
+    p: which norm.
+    dim: the dimension of the vectors, or several.
+    eps: least length.
+Returns:
+    Tensor with the shape and dtype of `input`.
+Raises:
+    clew.IndexError: `dim` is not a dimension.
+Example:
+    >>> [round(v, 4) for v in clew.nn.functional.normalize(clew.tensor([3.0, 4.0]), dim=0).tolist()]
+    [0.6, 0.8]
+)",
+    .dtypes = kFloating,
+    .composite = [](const Tensor& input, double p, IntArrayRef dim, double eps) -> Tensor {
+      const Tensor x = input.to(wide(input.dtype()));
+      return (x / clamp(norm(x, p, dim, true), Scalar(eps))).to(input.dtype());
+    },
+}};
+Tensor normalize(const Tensor& input, double p, IntArrayRef dim, double eps) {
+  return apply(normalize_op, input, p, dim, eps);
 }
 
 }  // namespace clew

@@ -40,6 +40,19 @@ struct Pool2dShape {
 Pool2dShape pool2d_shape(const char* op, IntArrayRef input, IntArrayRef kernel_size, IntArrayRef stride,
                          IntArrayRef padding, IntArrayRef dilation, bool ceil_mode);
 
+/// The largest kernel size, stride, padding or dilation.
+inline constexpr int64_t kMaxParam = 0x7fffffff;
+/// `n` values in [least, kMaxParam], from one or `n`. Raises ValueError naming `op` and `name`.
+Shape window_param(const char* op, const char* name, IntArrayRef values, int64_t least, size_t n = 2);
+/// How many windows fit along one axis; 128 bits, so that no size overflows.
+int64_t count_windows(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
+                      bool ceil_mode);
+/// Raises DTypeError: both tensors of one dtype.
+void check_same_dtype(const char* op, const char* name_a, const Tensor& a, const char* name_b,
+                      const Tensor& b);
+/// Raises ShapeError: a gradient has the shape of what it is a gradient of.
+void check_grad_shape(const char* op, const Tensor& grad_output, IntArrayRef expected);
+
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return a / b + (a % b > 0); }
 
 /// The steps i in [first, last) for which 0 <= start + i * step < size, out of `count` steps.

@@ -5,29 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from clew import _C, Tensor
+from clew.nn import _activation, _conv, _losses, _norms, _pooling, _vision
+from clew.nn._activation import *  # noqa: F403
 from clew.nn._attention import multi_head_attention_forward
+from clew.nn._conv import *  # noqa: F403
+from clew.nn._losses import *  # noqa: F403
+from clew.nn._norms import *  # noqa: F403
+from clew.nn._pooling import *  # noqa: F403
+from clew.nn._vision import *  # noqa: F403
 
 _ops = _C.ops
 
 linear = _ops.linear
-conv2d = _ops.conv2d
-max_pool2d = _ops.max_pool2d
-max_pool2d_with_indices = _ops.max_pool2d_with_indices
+conv_transpose1d = _ops.conv_transpose1d
+conv_transpose2d = _ops.conv_transpose2d
 avg_pool2d = _ops.avg_pool2d
-adaptive_avg_pool2d = _ops.adaptive_avg_pool2d
+pad = _ops.pad
 batch_norm = _ops.batch_norm
 layer_norm = _ops.layer_norm
-softmax = _ops.softmax
-log_softmax = _ops.log_softmax
-cross_entropy = _ops.cross_entropy
-nll_loss = _ops.nll_loss
-mse_loss = _ops.mse_loss
-l1_loss = _ops.l1_loss
-binary_cross_entropy_with_logits = _ops.binary_cross_entropy_with_logits
+normalize = _ops.normalize
+cosine_similarity = _ops.cosine_similarity
 gelu = _ops.gelu
 sigmoid = _ops.sigmoid
 tanh = _ops.tanh
-embedding = _ops.embedding
 one_hot = _ops.one_hot
 scaled_dot_product_attention = _ops.scaled_dot_product_attention
 
@@ -108,32 +108,43 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     return _ops.dropout(input, p, training)
 
 
+def relu_(input: Tensor) -> Tensor:
+    """relu, in place."""
+    return input.relu_()
+
+
+def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """leaky_relu, in place."""
+    return leaky_relu(input, negative_slope, inplace=True)
+
+
 __all__ = [
-    "adaptive_avg_pool2d",
+    *_activation.__all__,
+    *_conv.__all__,
+    *_losses.__all__,
+    *_norms.__all__,
+    *_pooling.__all__,
+    *_vision.__all__,
     "avg_pool2d",
     "batch_norm",
-    "binary_cross_entropy_with_logits",
-    "conv2d",
-    "cross_entropy",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "cosine_similarity",
     "dropout",
-    "embedding",
     "gelu",
-    "l1_loss",
     "layer_norm",
     "leaky_relu",
+    "leaky_relu_",
     "linear",
-    "log_softmax",
-    "max_pool2d",
-    "max_pool2d_with_indices",
-    "mse_loss",
     "multi_head_attention_forward",
-    "nll_loss",
+    "normalize",
     "one_hot",
+    "pad",
     "relu",
+    "relu_",
     "scaled_dot_product_attention",
     "sigmoid",
     "silu",
-    "softmax",
     "tanh",
 ]
 

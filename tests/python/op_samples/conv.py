@@ -341,3 +341,241 @@ def _(make):
     yield (make(1, 3, 2), (1, 5, 4)), {}
     yield (make(2, 2, 2, 1).transpose(0, 3), (1, 2, 3, 4)), {}
     yield error((make(2, 2, 2), (1, 4, 4)), {}, clew.ShapeError, "adaptive_avg_pool2d_grad: expected")
+
+
+def first(x):
+    return x if isinstance(x, int) else x[0]
+
+
+def numpy_conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    y = numpy_conv2d(
+        x[..., None, :],
+        weight[..., None, :],
+        bias,
+        (1, first(stride)),
+        (0, first(padding)),
+        (1, first(dilation)),
+        groups,
+    )
+    return y[..., 0, :]
+
+
+@samples("conv1d", ref=numpy_conv1d, wide=True)
+def _(make):
+    yield (make(2, 2, 5), make(3, 2, 3), make(3)), {}
+    yield (make(1, 2, 6), make(4, 1, 2)), {"groups": 2, "stride": 2, "padding": 1}
+    yield (make(2, 7), make(2, 2, 3)), {"dilation": (2,), "padding": (1,)}
+    yield (make(5, 2, 3).transpose(0, 2), make(2, 2, 2)), {}
+    yield (make(0, 2, 4), make(2, 2, 2)), {}
+    yield error((make(2, 4, 4, 4), make(2, 2, 3)), {}, clew.ShapeError, "conv1d: expected input of shape")
+    yield error((make(2, 4, 4), make(2, 2, 3)), {}, clew.ShapeError, "conv1d: expected input with 2 * 1")
+    yield error((make(2, 4), make(2, 2, 3, 1)), {}, clew.ShapeError, "conv1d: expected weight of shape")
+    yield error((make(1, 2, 2), make(2, 2, 3)), {}, clew.ShapeError, "conv1d: expected input at least")
+    yield error((make(1, 2, 4), make(2, 2, 3), make(3)), {}, clew.ShapeError, "conv1d: expected bias")
+
+
+def numpy_conv_transpose2d(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    if x.ndim == 3:
+        return numpy_conv_transpose2d(
+            x[None], weight, bias, stride, padding, output_padding, groups, dilation
+        )[0]
+    (sh, sw), (ph, pw), (dh, dw), (eh, ew) = pair(stride), pair(padding), pair(dilation), pair(output_padding)
+    n, c, h, w = x.shape
+    _, og, kh, kw = weight.shape
+    full = np.zeros(
+        (n, og * groups, (h - 1) * sh + dh * (kh - 1) + 1 + eh, (w - 1) * sw + dw * (kw - 1) + 1 + ew)
+    )
+    cg = c // groups
+    for g, i, j in itertools.product(range(groups), range(kh), range(kw)):
+        part = np.einsum("nchw,co->nohw", x[:, g * cg : (g + 1) * cg], weight[g * cg : (g + 1) * cg, :, i, j])
+        rows = slice(i * dh, i * dh + sh * (h - 1) + 1, sh)
+        columns = slice(j * dw, j * dw + sw * (w - 1) + 1, sw)
+        full[:, g * og : (g + 1) * og, rows, columns] += part
+    y = full[:, :, ph : full.shape[2] - ph, pw : full.shape[3] - pw]
+    return y if bias is None else y + bias[:, None, None]
+
+
+@samples("conv_transpose2d", ref=numpy_conv_transpose2d, wide=True)
+def _(make):
+    yield (make(1, 2, 2, 3), make(2, 2, 2, 2), make(2)), {}
+    yield (make(2, 2, 2, 2), make(2, 1, 3, 2)), {"stride": 2, "padding": 1, "output_padding": (1, 0)}
+    yield (make(1, 4, 2, 2), make(4, 1, 2, 2), make(2)), {"groups": 2, "dilation": (2, 1)}
+    yield (make(1, 1, 2, 2), make(1, 1, 2, 2)), {"dilation": 3, "output_padding": 2, "padding": 1}
+    yield (make(2, 2, 3), make(2, 2, 1, 1)), {"stride": 3, "output_padding": 2}
+    yield (make(3, 2, 2, 1).transpose(0, 3), make(2, 2, 2, 2).transpose(0, 1)), {}
+    yield (make(0, 2, 3, 3), make(2, 2, 2, 2)), {}
+    yield error(
+        (make(1, 3, 4, 4), make(2, 2, 2, 2)),
+        {},
+        clew.ShapeError,
+        "conv_transpose2d: expected input with 2 channels",
+    )
+    yield error(
+        (make(1, 2, 4, 4), make(2, 2, 2, 2)),
+        {"output_padding": 1},
+        ValueError,
+        "conv_transpose2d: expected output_padding smaller",
+    )
+    yield error(
+        (make(1, 2, 1, 1), make(2, 2, 2, 2)),
+        {"padding": 2},
+        clew.ShapeError,
+        "conv_transpose2d: expected sizes that give",
+    )
+    yield error(
+        (make(1, 2, 4, 4), make(2, 2, 2, 2), make(3)),
+        {},
+        clew.ShapeError,
+        "conv_transpose2d: expected bias of shape (2,)",
+    )
+
+
+def numpy_conv_transpose1d(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    y = numpy_conv_transpose2d(
+        x[..., None, :],
+        weight[..., None, :],
+        bias,
+        (1, first(stride)),
+        (0, first(padding)),
+        (0, first(output_padding)),
+        groups,
+        (1, first(dilation)),
+    )
+    return y[..., 0, :]
+
+
+@samples("conv_transpose1d", ref=numpy_conv_transpose1d, wide=True)
+def _(make):
+    yield (make(2, 2, 3), make(2, 2, 3), make(2)), {}
+    yield (make(1, 2, 3), make(2, 1, 2)), {"stride": 2, "padding": 1, "output_padding": 1, "groups": 2}
+    yield (make(2, 4), make(2, 2, 2)), {"dilation": 2}
+    yield error((make(4), make(2, 2, 3)), {}, clew.ShapeError, "conv_transpose1d: expected input of shape")
+    yield error((make(2, 4), make(2, 3)), {}, clew.ShapeError, "conv_transpose1d: expected weight of shape")
+
+
+# --- padding and resampling ----------------------------------------------------------------------------
+
+
+def numpy_pad(x, pad, mode="constant", value=None):
+    name = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode]
+    widths = [(0, 0)] * x.ndim
+    cut = [slice(None)] * x.ndim
+    for i in range(len(pad) // 2):
+        before, after = pad[2 * i : 2 * i + 2]
+        widths[-1 - i] = (max(before, 0), max(after, 0))
+        cut[-1 - i] = slice(max(-before, 0), x.shape[-1 - i] - max(-after, 0))
+    more = {"constant_values": value or 0} if mode == "constant" else {}
+    return np.pad(x[tuple(cut)], widths, name, **more)
+
+
+@samples("pad", ref=numpy_pad)
+def _(make):
+    yield (make(2, 3), (1, 2)), {}
+    yield (make(2, 3), (1, 0, 0, 2)), {"value": 1.0}
+    yield (make(2, 4), (-1, 2, 1, -1)), {}
+    yield (make(3), (-1, -2)), {}
+    yield (make(2, 3), ()), {}
+    yield (make(1, 2, 4), (2, 1)), {"mode": "reflect"}
+    yield (make(1, 3, 3), (1, 2, 2, 0)), {"mode": "reflect"}
+    yield (make(1, 2, 3, 3), (1, 2, 0, 4)), {"mode": "replicate"}
+    yield (make(2, 3), (3, 2)), {"mode": "circular"}
+    yield (make(2, 5), (2, -1)), {"mode": "circular"}
+    yield (make(1, 2, 2, 2), (1, 0, 2, 1, 0, 1)), {"mode": "circular"}
+    yield (make(3, 4).transpose(0, 1), (1, 1)), {"mode": "replicate"}
+    yield (make(0, 3), (1, 1)), {}
+    yield plain((make(2, 3, 4), (-1, 1)), {"mode": "replicate"})
+    yield error((make(2, 3), (1,)), {}, ValueError, "pad: expected pairs")
+    yield error((make(3), (1, 1, 1, 1)), {}, ValueError, "pad: expected pairs")
+    yield error((make(3), (-2, -2)), {}, clew.ShapeError, "pad: expected padding that leaves")
+    yield error(
+        (make(2, 3), (3, 0)), {"mode": "reflect"}, clew.ShapeError, "pad: expected padding of at most 2"
+    )
+    yield error((make(2, 3), (1, 0)), {"mode": "mirror"}, ValueError, "pad: expected mode")
+    yield error((make(3), (1, 0)), {"mode": "reflect"}, clew.ShapeError, "pad: expected 1 to 3 pairs")
+
+
+@samples("pad_constant", ref=lambda x, pad, value: numpy_pad(x, pad, "constant", value), torch=False)
+def _(make):
+    yield (make(2, 3), (1, 2), 0), {}
+    yield (make(2, 4), (-1, 2, 1, -1), 1), {}
+    yield (make(3, 2).transpose(0, 1), (0, 1), 0), {}
+    yield error((make(2, 3), (1,), 0), {}, ValueError, "pad: expected pairs")
+
+
+def near(d, a=-0.75):
+    return (a + 2) * d**3 - (a + 3) * d**2 + 1
+
+
+def far(d, a=-0.75):
+    return a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a
+
+
+def resize_weights(n, size, mode, align_corners, scale_factor):
+    """The matrix of resampling, an output at a time."""
+    m = np.zeros((size, n))
+    ratio = 1 / scale_factor if scale_factor else n / size
+    for i in range(size):
+        if mode == "area":
+            low, high = i * n // size, -(-(i + 1) * n // size)
+            m[i, low:high] = 1 / (high - low)
+            continue
+        if mode.startswith("nearest"):
+            at = (i + (0.5 if mode == "nearest-exact" else 0)) * ratio
+            m[i, i if n == size else min(int(np.floor(at)), n - 1)] = 1
+            continue
+        at = i * ((n - 1) / (size - 1) if size > 1 else 0) if align_corners else (i + 0.5) * ratio - 0.5
+        if mode == "linear":
+            at = min(max(at, 0), n - 1)
+        low = int(np.floor(at))
+        t = at - low
+        if mode == "linear":
+            w = [(low, 1 - t), (low + 1, t)]
+        else:
+            w = [(low - 1, far(t + 1)), (low, near(t)), (low + 1, near(1 - t)), (low + 2, far(2 - t))]
+        for k, v in w:
+            m[i, min(max(k, 0), n - 1)] += v
+    return m
+
+
+def numpy_resize_dim(x, dim, size, mode="nearest", align_corners=False, scale_factor=None):
+    m = resize_weights(x.shape[dim], size, mode, align_corners, scale_factor)
+    return np.moveaxis(np.tensordot(m, x, (1, dim)), 0, dim)
+
+
+def numpy_resize_dim_grad(g, dim, input_size, mode="nearest", align_corners=False, scale_factor=None):
+    m = resize_weights(input_size, g.shape[dim], mode, align_corners, scale_factor)
+    return np.moveaxis(np.tensordot(m.T, g, (1, dim)), 0, dim)
+
+
+RESIZES = [
+    ("nearest", False, None, 7),
+    ("nearest-exact", False, None, 3),
+    ("linear", False, None, 7),
+    ("linear", True, None, 3),
+    ("linear", False, 1.7, 6),
+    ("linear", False, None, 4),
+    ("cubic", False, None, 9),
+    ("cubic", True, None, 6),
+    ("cubic", False, None, 2),
+    ("area", False, None, 3),
+    ("area", False, None, 6),
+]
+
+
+@samples("resize_dim", ref=numpy_resize_dim, torch=False)
+def _(make):
+    for mode, align, scale, size in RESIZES:
+        yield (make(2, 4, 2), 1, size, mode, align, scale), {}
+    yield (make(3, 4), -1, 5, "linear"), {}
+    yield (make(0, 4), -1, 5, "linear"), {}
+    yield error((make(3), 0, 0), {}, clew.ShapeError, "resize_dim: expected sizes > 0")
+    yield error((make(3), 0, 2, "lanczos"), {}, ValueError, "resize_dim: expected mode")
+    yield error((make(3), 1, 2), {}, IndexError, "resize_dim: expected dim")
+
+
+@samples("resize_dim_grad", ref=numpy_resize_dim_grad, torch=False)
+def _(make):
+    for mode, align, scale, size in RESIZES:
+        yield (make(2, size, 2), 1, 4, mode, align, scale), {}
+    yield (make(3, 5), -1, 4, "linear"), {}
+    yield error((make(3), 0, 0), {}, clew.ShapeError, "resize_dim_grad: expected sizes > 0")

@@ -235,3 +235,70 @@ def _(make):
         ValueError,
         "binary_cross_entropy_with_logits: expected reduction",
     )
+
+
+def numpy_bce(x, target, weight=None, reduction="mean"):
+    with np.errstate(divide="ignore"):
+        yes, no = np.maximum(np.log(x), -100), np.maximum(np.log1p(-x), -100)
+    losses = -target * yes - (1 - target) * no
+    return reduced(losses if weight is None else losses * weight, reduction)
+
+
+@samples("binary_cross_entropy", ref=numpy_bce, wide=True)
+def _(make):
+    def unit(*shape):
+        return make(*shape, low=0.1, high=0.9)
+
+    for reduction in ("mean", "sum", "none"):
+        yield (unit(3, 4), unit(3, 4)), {"reduction": reduction}
+    yield (unit(3, 4), unit(3, 4)), {"weight": make(4, low=0.5, high=2)}
+    yield (unit(4, 3).transpose(0, 1), unit(3, 8)[:, ::2]), {}
+    yield (unit(), unit()), {}
+    yield (unit(0, 3), unit(0, 3)), {"reduction": "sum"}
+    # PyTorch rounds the least denominator of the gradient to float32.
+    yield case(
+        (make.tensor([0.0, 1.0, 0.0]), make.tensor([0.0, 0.0, 1.0])),
+        {"reduction": "none"},
+        grad=False,
+        torch=False,
+    )
+    yield error((unit(3), unit(4)), {}, clew.ShapeError, "binary_cross_entropy: expected target")
+    yield error(
+        (unit(3), unit(3)), {"reduction": "max"}, ValueError, "binary_cross_entropy: expected reduction"
+    )
+    yield error(
+        (unit(3), unit(3)), {"weight": unit(2, 3)}, clew.ShapeError, "binary_cross_entropy: expected weight"
+    )
+    yield error(
+        (make.tensor([1.5]), unit(1)),
+        {},
+        ValueError,
+        "binary_cross_entropy: expected probabilities in [0, 1]",
+    )
+
+
+@samples("binary_cross_entropy_each", ref=lambda x, t: numpy_bce(x, t, None, "none"), wide=True, torch=False)
+def _(make):
+    yield (make(3, 4, low=0.1, high=0.9), make(3, 4, low=0, high=1)), {}
+    yield error((make(3), make(4)), {}, clew.ShapeError, "binary_cross_entropy: expected target")
+
+
+def numpy_cosine_similarity(x1, x2, dim=1, eps=1e-8):
+    x1, x2 = np.broadcast_arrays(x1, x2)
+
+    def unit(x):
+        return x / np.maximum(np.sqrt(np.sum(x * x, axis=dim, keepdims=True)), eps)
+
+    return np.sum(unit(x1) * unit(x2), axis=dim)
+
+
+@samples("cosine_similarity", ref=numpy_cosine_similarity, wide=True)
+def _(make):
+    yield (make(3, 4), make(3, 4)), {}
+    yield (make(2, 3, 4), make(3, 1)), {"dim": -2}
+    yield (make(4), make(4)), {"dim": 0}
+    yield (make(4, 3).transpose(0, 1), make(3, 8)[:, ::2]), {}
+    # PyTorch divides by zero in float16, where eps is 0.
+    yield case((make.tensor([[0.0, 0.0]]), make(1, 2)), grad=False, torch=False)
+    yield error((make(3, 4), make(3, 5)), {}, clew.ShapeError, "cosine_similarity: expected")
+    yield error((make(3), make(3)), {}, IndexError, "cosine_similarity: expected dim")

@@ -279,3 +279,20 @@ def _(make):
     yield error(
         (make(4, 3), make(2), make(3)), {}, clew.ShapeError, "channel_affine: expected scale of shape"
     )
+
+
+def numpy_normalize(x, p=2.0, dim=1, eps=1e-12):
+    axes = tuple(dim) if not isinstance(dim, int) else (dim,)
+    length = np.sum(np.abs(x) ** p, axis=axes, keepdims=True) ** (1 / p)
+    return x / np.maximum(length, eps)
+
+
+@samples("normalize", ref=numpy_normalize, wide=True)
+def _(make):
+    yield make(3, 4), {}
+    yield make(2, 3, 4), {"p": 1.0, "dim": -1}
+    yield make(2, 3, 4), {"dim": (0, 2)}
+    yield make(4, 3).transpose(0, 1), {"p": 3.0, "dim": 0}
+    # PyTorch divides by zero in float16, where eps is 0.
+    yield case(make.tensor([[0.0, 0.0]]), grad=False, torch=False)
+    yield error(make(3), {}, IndexError, "expected dim")

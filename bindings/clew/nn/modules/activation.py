@@ -12,8 +12,6 @@ _relu = _C.ops.relu
 _gelu = F.gelu
 _sigmoid = F.sigmoid
 _tanh = F.tanh
-_softmax = F.softmax
-_log_softmax = F.log_softmax
 
 
 class ReLU(Module):
@@ -128,17 +126,11 @@ class Tanh(Module):
         return _tanh(input)
 
 
-def _expect_dim(layer: str, dim: int | None) -> int:
-    if dim is None:
-        raise TypeError(f"{layer}: expected dim as an int, got None (name the dimension, for example dim=-1)")
-    return dim
-
-
 class Softmax(Module):
     """exp(x) / sum(exp(x)) along a dimension.
 
     Args:
-        dim: the dimension whose entries sum to 1.
+        dim: the dimension whose entries sum to 1; None picks one by the rank, with a warning.
     Example:
         >>> clew.nn.Softmax(dim=0)(clew.zeros(4)).tolist()
         [0.25, 0.25, 0.25, 0.25]
@@ -149,7 +141,7 @@ class Softmax(Module):
         self.dim = dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return _softmax(input, _expect_dim("Softmax", self.dim))
+        return F.softmax(input, self.dim)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
@@ -159,7 +151,7 @@ class LogSoftmax(Module):
     """x - log(sum(exp(x))) along a dimension.
 
     Args:
-        dim: the dimension whose exponentials sum to 1.
+        dim: the dimension whose exponentials sum to 1; None picks one by the rank, with a warning.
     Example:
         >>> clew.nn.LogSoftmax(dim=0)(clew.zeros(1)).tolist()
         [0.0]
@@ -170,7 +162,7 @@ class LogSoftmax(Module):
         self.dim = dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return _log_softmax(input, _expect_dim("LogSoftmax", self.dim))
+        return F.log_softmax(input, self.dim)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"

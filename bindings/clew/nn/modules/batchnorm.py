@@ -11,7 +11,14 @@ from clew.nn import init
 from clew.nn.modules.module import Module
 from clew.nn.parameter import Parameter
 
-__all__ = ["BatchNorm1d", "BatchNorm2d"]
+__all__ = [
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+]
 
 _batch_norm = F.batch_norm
 
@@ -160,3 +167,114 @@ class BatchNorm2d(_BatchNorm):
     def _check_input(self, input: Tensor) -> None:
         if input.ndim != 4:
             raise ValueError(f"BatchNorm2d: expected input of shape (N, C, H, W), got {input.shape}")
+
+
+class BatchNorm3d(_BatchNorm):
+    """Normalises each channel over batch, depth, height and width.
+
+    Args:
+        num_features, eps, momentum, affine, track_running_stats, device, dtype, bias: as in BatchNorm2d.
+    Shape:
+        input (N, C, D, H, W); output the same.
+    Reference:
+        Ioffe, Szegedy. Batch Normalization. 2015. arXiv:1502.03167.
+    Example:
+        >>> list(clew.nn.BatchNorm3d(10)(clew.randn(2, 10, 2, 3, 4)).shape)
+        [2, 10, 2, 3, 4]
+    """
+
+    def _check_input(self, input: Tensor) -> None:
+        if input.ndim != 5:
+            raise ValueError(f"BatchNorm3d: expected input of shape (N, C, D, H, W), got {input.shape}")
+
+
+class _InstanceNorm(_BatchNorm):
+    _dims: int
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        name, n = type(self).__name__, self._dims
+        if input.ndim not in (n + 1, n + 2):
+            raise ValueError(f"{name}: expected input of {n + 1} or {n + 2} dimensions, got {input.shape}")
+        if input.shape[-n - 1] != self.num_features and self.affine:
+            raise ValueError(f"{name}: expected {self.num_features} channels, got {input.shape}")
+        batch = input if input.ndim == n + 2 else input.unsqueeze(0)
+        result = F.instance_norm(
+            batch,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            0.0 if self.momentum is None else self.momentum,
+            self.eps,
+        )
+        return result if input.ndim == n + 2 else result.squeeze(0)
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Normalises each channel of each signal.
+
+        y = (x - mean) / sqrt(var + eps) * weight + bias
+
+    Args:
+        num_features: C.
+        eps: added to the variance.
+        momentum: weight of the newest batch in the running statistics.
+        affine: whether there are `weight` and `bias`.
+        track_running_stats: keep running statistics, which serve in evaluation.
+        device, dtype: of parameters and buffers.
+        bias: whether there is a `bias` when `affine`.
+    Shape:
+        input (N, C, L) or (C, L); output the same.
+    Example:
+        >>> list(clew.nn.InstanceNorm1d(3)(clew.randn(2, 3, 8)).shape)
+        [2, 3, 8]
+    """
+
+    _dims = 1
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Normalises each channel of each image.
+
+    Args:
+        num_features, eps, momentum, affine, track_running_stats, device, dtype, bias: as in InstanceNorm1d.
+    Shape:
+        input (N, C, H, W) or (C, H, W); output the same.
+    Reference:
+        Ulyanov, Vedaldi, Lempitsky. Instance Normalization. 2016. arXiv:1607.08022.
+    Example:
+        >>> list(clew.nn.InstanceNorm2d(3)(clew.randn(2, 3, 8, 8)).shape)
+        [2, 3, 8, 8]
+    """
+
+    _dims = 2
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Normalises each channel of each volume.
+
+    Args:
+        num_features, eps, momentum, affine, track_running_stats, device, dtype, bias: as in InstanceNorm1d.
+    Shape:
+        input (N, C, D, H, W) or (C, D, H, W); output the same.
+    Example:
+        >>> list(clew.nn.InstanceNorm3d(3)(clew.randn(2, 3, 2, 4, 4)).shape)
+        [2, 3, 2, 4, 4]
+    """
+
+    _dims = 3

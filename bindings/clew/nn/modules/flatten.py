@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from clew import Tensor
 from clew.nn.modules.module import Module
 
-__all__ = ["Flatten"]
+__all__ = ["Flatten", "Unflatten"]
 
 
 class Flatten(Module):
@@ -29,3 +31,30 @@ class Flatten(Module):
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """Splits a dimension into several.
+
+    Args:
+        dim: the dimension.
+        unflattened_size: the sizes that it becomes; one may be -1.
+    Example:
+        >>> list(clew.nn.Unflatten(1, (2, 3))(clew.ones(4, 6)).shape)
+        [4, 2, 3]
+    """
+
+    def __init__(self, dim: int, unflattened_size: Any) -> None:
+        super().__init__()
+        if not isinstance(dim, int):
+            raise TypeError(f"Unflatten: expected dim as an int, got {type(dim).__name__}")
+        self.dim = dim
+        self.unflattened_size = tuple(unflattened_size)
+
+    def forward(self, input: Tensor) -> Tensor:
+        shape = list(input.shape)
+        dim = self.dim % len(shape)
+        return input.reshape(*shape[:dim], *self.unflattened_size, *shape[dim + 1 :])
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

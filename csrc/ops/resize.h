@@ -1,0 +1,13 @@
+// What resampling pages and kernels share.
+#pragma once
+
+#include <string_view>
+
+namespace clew {
+
+enum class ResizeMode { Nearest, NearestExact, Linear, Cubic, Area };
+
+/// Raises ValueError naming `op`.
+ResizeMode resize_mode(const char* op, std::string_view mode);
+
+}  // namespace clew
