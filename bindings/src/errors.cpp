@@ -79,7 +79,7 @@ void init_errors(PyObject* module) {
       derive("FileFormatError", "A file is truncated, corrupt or hostile.", PyExc_ValueError);
   classes.internal = derive("InternalError", "A mistake of the library; please report it.", nullptr);
   classes.value = derive("ArgumentError", "A value is outside of its allowed range.", PyExc_ValueError);
-  classes.index = PyExc_IndexError;
+  classes.index = derive("IndexRangeError", "An index is outside of its dimension.", PyExc_IndexError);
   classes.not_implemented = PyExc_NotImplementedError;
 }
 

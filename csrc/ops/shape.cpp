@@ -522,7 +522,7 @@ TensorMeta cat_meta(TensorListRef tensors, int64_t dim) {
   std::optional<DType> dtype;
   for (size_t i = 0; i < tensors.size(); ++i) {
     const Tensor& t = tensors[i];
-    CLEW_CHECK(t.defined(), ValueError, "cat: expected tensors, got an undefined one at index ", i);
+    CLEW_CHECK(t.defined(), TypeError, "cat: expected tensors, got None at index ", i);
     CLEW_CHECK(t.device() == tensors[0].device(), DeviceError,
                "cat: expected all tensors on one device, got ", tensors[0].device(), " at index 0 and ",
                t.device(), " at index ", i);
@@ -666,6 +666,9 @@ Example:
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList { return {reshape(g, ctx.input_sizes(0))}; },
 }};
 Tensor squeeze(const Tensor& input, std::optional<IntArrayRef> dim) { return apply(squeeze_op, input, dim); }
+Tensor squeeze_(const Tensor& input, std::optional<IntArrayRef> dim) {
+  return apply_inplace(squeeze_op, input, dim);
+}
 
 CLEW_OP_PAGE(unsqueeze) = {{
     .name = "unsqueeze",
@@ -688,6 +691,7 @@ Example:
     },
 }};
 Tensor unsqueeze(const Tensor& input, int64_t dim) { return apply(unsqueeze_op, input, dim); }
+Tensor unsqueeze_(const Tensor& input, int64_t dim) { return apply_inplace(unsqueeze_op, input, dim); }
 
 CLEW_OP_PAGE(permute) = {{
     .name = "permute",
@@ -737,6 +741,9 @@ Example:
 Tensor transpose(const Tensor& input, int64_t dim0, int64_t dim1) {
   return apply(transpose_op, input, dim0, dim1);
 }
+Tensor transpose_(const Tensor& input, int64_t dim0, int64_t dim1) {
+  return apply_inplace(transpose_op, input, dim0, dim1);
+}
 
 CLEW_OP_PAGE(t) = {{
     .name = "t",
@@ -755,6 +762,7 @@ Example:
     .grad = [](const Backward&, const Tensor& g) -> GradList { return {t(g)}; },
 }};
 Tensor t(const Tensor& input) { return apply(t_op, input); }
+Tensor t_(const Tensor& input) { return apply_inplace(t_op, input); }
 
 CLEW_OP_PAGE(movedim) = {{
     .name = "movedim",
