@@ -200,8 +200,7 @@ void embedding_renorm(const Tensor& input, const Tensor& weight, double max_norm
   if (input.numel() == 0 || weight.is_meta()) return;
   const Tensor rows = reshape(input, {-1}), table = weight.detach();
   const Tensor taken = index_select(table, 0, rows);
-  const int64_t dims[] = {1};
-  const Tensor length = norm(taken, norm_type, IntArrayRef(dims), true);
+  const Tensor length = norm(taken, norm_type, IntArrayRef{1}, true);
   const Tensor shrunk = mul(taken, div(weak_scalar_tensor(max_norm), add(length, weak_scalar_tensor(1e-7))));
   const Tensor indices[] = {rows};
   index_put_(table, indices, where(gt(length, weak_scalar_tensor(max_norm)), shrunk, taken));
