@@ -25,7 +25,8 @@ class Embedding(Module):
         num_embeddings: rows of the table.
         embedding_dim: length of a row.
         padding_idx: row that starts as zero and gets no gradient; None means no such row.
-        max_norm, norm_type, scale_grad_by_freq, sparse: other values than the defaults are not offered yet.
+        max_norm, norm_type, scale_grad_by_freq: see `nn.functional.embedding`.
+        sparse: only False.
         device, dtype: of the table.
     Shape:
         input (*) of integers in [0, num_embeddings); output (*, embedding_dim);
