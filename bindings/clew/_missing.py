@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from clew._tiers import TIERS
 
-__all__ = ["NotYetError", "missing", "tier_of", "watchers"]
+__all__ = ["NotYetError", "method_names", "missing", "tier_of", "watchers"]
 
 
 class NotYetError(AttributeError, NotImplementedError):
@@ -68,6 +68,11 @@ def tier_of(module_name: str, name: str) -> int | None:
         if name in names.split():
             return tier
     return None
+
+
+def method_names() -> list[str]:
+    """The names that tensors have as attributes in PyTorch, of all tiers."""
+    return " ".join(TIERS["Tensor"]).split()
 
 
 def instead_of(module_name: str, name: str) -> str | None:

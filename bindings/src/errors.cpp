@@ -82,7 +82,7 @@ void init_errors(PyObject* module) {
       derive("LinAlgError", "A matrix lacks the inverse or the factors that were asked for.", nullptr);
   classes.internal = derive("InternalError", "A mistake of the library; please report it.", nullptr);
   classes.value = derive("ArgumentError", "A value is outside of its allowed range.", PyExc_ValueError);
-  classes.index = PyExc_IndexError;
+  classes.index = derive("IndexRangeError", "An index is outside of its dimension.", PyExc_IndexError);
   classes.not_implemented = PyExc_NotImplementedError;
 }
 

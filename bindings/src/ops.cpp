@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "bindings/src/common_keywords.h"
 #include "bindings/src/tensor_type.h"
 #include "clew/ops/ops.h"
 #include "registry/op_table.h"
@@ -49,6 +50,7 @@ struct Param {
   ParamKind kind;
   bool varargs = false;  // `x.view(2, 3)`: the remaining positional ints make the list
   bool keyword_only = false;
+  bool number = false;  // a tensor argument that may be a number
 };
 
 struct Overload;
@@ -146,6 +148,42 @@ Param make_param(const std::string& name, ParamKind kind, const std::string& def
   return p;
 }
 
+/// Which tensor arguments may be numbers, by function: those after the first, or all of them. Everywhere else
+/// a number is a mistake, often of the order of arguments.
+struct NumberOperands {
+  const char* function;
+  bool first;
+};
+constexpr NumberOperands kNumberOperands[] = {
+    {"add", true},          {"sub", true},         {"mul", true},
+    {"div", true},          {"true_divide", true}, {"floor_divide", true},
+    {"subtract", true},     {"multiply", true},    {"divide", true},
+    {"pow", true},          {"float_power", true}, {"remainder", true},
+    {"bitwise_and", true},  {"bitwise_or", true},  {"bitwise_xor", true},
+    {"xlogy", true},        {"where", true},       {"bitwise_left_shift", true},
+    {"rsub", false},        {"fmod", false},       {"bitwise_right_shift", true},
+    {"eq", false},          {"ne", false},         {"lt", false},
+    {"le", false},          {"gt", false},         {"ge", false},
+    {"greater", false},     {"less", false},       {"greater_equal", false},
+    {"less_equal", false},  {"not_equal", false},  {"lerp", false},
+    {"masked_fill", false}, {"copysign", false},   {"scatter", false},
+    {"index_fill", false},  {"isin", true},        {"searchsorted", false},
+    {"bucketize", true},    {"scatter_add", false}};
+bool takes_number(const char* function, size_t index) {
+  for (const NumberOperands& n : kNumberOperands) {
+    if (std::strcmp(n.function, function) == 0) return n.first || index > 0;
+  }
+  return false;
+}
+/// These add up plain numbers as well; the others need one tensor.
+bool computes_numbers(const char* function) {
+  for (const char* name : {"add", "sub", "mul", "div", "true_divide", "floor_divide", "subtract", "multiply",
+                           "divide", "where"}) {
+    if (std::strcmp(name, function) == 0) return true;
+  }
+  return false;
+}
+
 std::vector<Param> parse_parameters(const OpEntry& e) {
   std::vector<Param> out;
   for (const std::string& piece : split_parameters(e.parameters)) {
@@ -169,6 +207,7 @@ std::vector<Param> parse_parameters(const OpEntry& e) {
     for (const TypeName& t : kTypes) {
       if (type != t.cpp) continue;
       out.push_back(make_param(name, t.kind, default_text));
+      out.back().number = t.kind == ParamKind::Tensor && takes_number(e.function, out.size() - 1);
       known = true;
     }
     CLEW_CHECK(known, InternalError, e.info->name, ": expected a parameter type that Python knows, got '",
@@ -206,6 +245,11 @@ struct Mismatch {
 };
 [[noreturn, gnu::cold]] void mismatch(const Overload& o, size_t i, PyObject* value) {
   const char* got = Py_TYPE(value)->tp_name;
+  const ParamKind kind = o.params[i].kind;
+  if (is_tensor(value) && (kind == ParamKind::Scalar || kind == ParamKind::Int || kind == ParamKind::Double))
+    detail::raise<DTypeError>(o.entry->function, ": expected ", python_type(kind), " for argument '",
+                              PyUnicode_AsUTF8(o.params[i].name), "', got a tensor of dtype ",
+                              as_tensor(value).dtype(), " and shape ", as_tensor(value).sizes());
   detail::raise<TypeError>(o.entry->function, ": expected ", python_type(o.params[i].kind), " for argument '",
                            PyUnicode_AsUTF8(o.params[i].name), "', got ", got,
                            " (signature: ", o.signature(false), ")");
@@ -257,7 +301,10 @@ struct Arg<const Tensor&> {
       tensor;  // null for a number: the tuple of arguments moves them, so no pointer may lead inside
   Arg(const Overload& o, PyObject* const* slots, size_t i) : tensor(to_operand(slots[i], number)) {
     if (CLEW_UNLIKELY(tensor == nullptr)) mismatch(o, i, slots[i]);
-    if (tensor == &number) tensor = nullptr;
+    if (tensor != &number) return;
+    tensor = nullptr;
+    const bool alone = i == 1 && !is_tensor(slots[0]) && !computes_numbers(o.entry->function);
+    if (CLEW_UNLIKELY(!o.params[i].number || alone)) mismatch(o, i, slots[i]);
   }
   const Tensor& get() const { return tensor != nullptr ? *tensor : number; }
   int64_t numel() const { return get().numel(); }
@@ -483,6 +530,8 @@ PyObject* self_name;
 PyObject* unbiased_name;
 PyObject* correction_name;
 PyObject* input_name;
+PyObject* value_name;
+PyObject* src_name;
 
 ptrdiff_t find_param(const std::vector<Param>& params, PyObject* name) {
   for (size_t i = 0; i < params.size(); ++i) {
@@ -496,6 +545,8 @@ ptrdiff_t find_param(const std::vector<Param>& params, PyObject* name) {
   if (PyUnicode_Compare(name, keepdims_name) == 0) return find_param(params, keepdim_name);
   // The older spelling of var and std: True is 1, False is 0.
   if (PyUnicode_Compare(name, unbiased_name) == 0) return find_param(params, correction_name);
+  // `scatter(dim, index, value=1)` writes a number where others write `src`.
+  if (PyUnicode_Compare(name, value_name) == 0) return find_param(params, src_name);
   if (!params.empty() && PyUnicode_Compare(name, self_name) == 0 && params[0].kind == ParamKind::Tensor)
     return 0;
   return -1;
@@ -514,7 +565,7 @@ bool plausible(const Param& p, PyObject* value) {
     case ParamKind::OptionalDouble:
       return none || PyFloat_Check(value) || PyLong_Check(value);
     case ParamKind::Tensor:
-      return is_tensor(value) || PyFloat_Check(value) || PyLong_Check(value);
+      return is_tensor(value) || (p.number && (PyFloat_Check(value) || PyLong_Check(value)));
     case ParamKind::OptionalTensor:
       return none || is_tensor(value);
     case ParamKind::Int:
@@ -594,41 +645,55 @@ bool match(const Overload& o, bool inplace, PyObject* const* args, size_t count,
   return true;
 }
 
+PyObject* call_matched(const OpObject* self, PyObject* const* args, size_t count, PyObject* names) {
+  PyObject* slots[kMaxParams];
+  Object packed;
+  const std::vector<Overload>& overloads = *self->overloads;
+  const Overload* chosen = &overloads.front();
+  if (CLEW_UNLIKELY(overloads.size() > 1)) {
+    chosen = nullptr;
+    for (const Overload& o : overloads) {
+      if (self->inplace && o.inplace_fn == nullptr) continue;
+      if (!match(o, self->inplace, args, count, names, slots, packed, false)) continue;
+      bool fits = true;
+      for (size_t i = 0; i < o.params.size() && fits; ++i) fits = plausible(o.params[i], slots[i]);
+      if (!fits) continue;
+      chosen = &o;
+      break;
+    }
+    if (chosen == nullptr) {
+      std::string all;
+      for (const Overload& o : overloads) all += "\n  " + o.signature(self->inplace);
+      std::string got;
+      for (size_t i = 0; i < count; ++i) got += std::string(i ? ", " : "") + Py_TYPE(args[i])->tp_name;
+      for (Py_ssize_t k = 0; names != nullptr && k < PyTuple_GET_SIZE(names); ++k)
+        got += std::string(got.empty() ? "" : ", ") + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, k)) + "=" +
+               Py_TYPE(args[count + static_cast<size_t>(k)])->tp_name;
+      detail::raise<TypeError>(overloads.front().entry->function,
+                               ": expected arguments of one of these signatures, got (", got, ")", all);
+    }
+  } else {
+    match(*chosen, self->inplace, args, count, names, slots, packed, true);
+  }
+  if (self->inplace && !is_tensor(slots[0])) mismatch(*chosen, 0, slots[0]);
+  return chosen->invoke(*chosen, self->inplace ? chosen->inplace_fn : chosen->fn, slots);
+}
+
 PyObject* call(PyObject* callable, PyObject* const* args, size_t nargsf, PyObject* names) {
   return guarded([&]() -> PyObject* {
     const auto* self = reinterpret_cast<const OpObject*>(callable);
     const size_t count = static_cast<size_t>(PyVectorcall_NARGS(nargsf));
-    PyObject* slots[kMaxParams];
-    Object packed;
-    const std::vector<Overload>& overloads = *self->overloads;
-    const Overload* chosen = &overloads.front();
-    if (CLEW_UNLIKELY(overloads.size() > 1)) {
-      chosen = nullptr;
-      for (const Overload& o : overloads) {
-        if (self->inplace && o.inplace_fn == nullptr) continue;
-        if (!match(o, self->inplace, args, count, names, slots, packed, false)) continue;
-        bool fits = true;
-        for (size_t i = 0; i < o.params.size() && fits; ++i) fits = plausible(o.params[i], slots[i]);
-        if (!fits) continue;
-        chosen = &o;
-        break;
+    if (CLEW_UNLIKELY(names != nullptr && CommonKeywords::any_in(names))) {
+      const OpEntry& e = *self->overloads->front().entry;
+      CommonKeywords common;
+      if (common.take(e.function, args, count, names, [&](PyObject* name) {
+            return find_param(self->overloads->front().params, name) >= 0;
+          })) {
+        const Object result(call_matched(self, common.arguments(), count, common.names()));
+        return common.finish(e, result.get());
       }
-      if (chosen == nullptr) {
-        std::string all;
-        for (const Overload& o : overloads) all += "\n  " + o.signature(self->inplace);
-        std::string got;
-        for (size_t i = 0; i < count; ++i) got += std::string(i ? ", " : "") + Py_TYPE(args[i])->tp_name;
-        for (Py_ssize_t k = 0; names != nullptr && k < PyTuple_GET_SIZE(names); ++k)
-          got += std::string(got.empty() ? "" : ", ") + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, k)) + "=" +
-                 Py_TYPE(args[count + static_cast<size_t>(k)])->tp_name;
-        detail::raise<TypeError>(overloads.front().entry->function,
-                                 ": expected arguments of one of these signatures, got (", got, ")", all);
-      }
-    } else {
-      match(*chosen, self->inplace, args, count, names, slots, packed, true);
     }
-    if (self->inplace && !is_tensor(slots[0])) mismatch(*chosen, 0, slots[0]);
-    return chosen->invoke(*chosen, self->inplace ? chosen->inplace_fn : chosen->fn, slots);
+    return call_matched(self, args, count, names);
   });
 }
 
@@ -790,6 +855,9 @@ void init_ops(PyObject* module) {
   unbiased_name = PyUnicode_InternFromString("unbiased");
   correction_name = PyUnicode_InternFromString("correction");
   input_name = PyUnicode_InternFromString("input");
+  value_name = PyUnicode_InternFromString("value");
+  src_name = PyUnicode_InternFromString("src");
+  init_common_keywords();
   static PyStructSequence_Field fields[] = {
       {"values", "The values."}, {"indices", "Where they stood, int64."}, {nullptr, nullptr}};
   static PyStructSequence_Desc description = {"clew.return_types.values_indices",
