@@ -45,7 +45,9 @@ from clew import (  # noqa: E402
     utils,
 )
 from clew._creation import *  # noqa: E402
+from clew._functions import *  # noqa: E402
 from clew._info import *  # noqa: E402
+from clew._memory_format import *  # noqa: E402
 from clew.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled  # noqa: E402
 from clew.serialization import load, save  # noqa: E402
 
@@ -56,11 +58,13 @@ _LAZY = (
     "cuda",
     "distributions",
     "library",
+    "linalg",
     "npy",
     "profiler",
     "random",
     "safetensors",
     "serialization",
+    "special",
     "testing",
 )
 

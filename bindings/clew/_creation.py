@@ -9,12 +9,11 @@ import numpy as np
 from clew import _C
 
 __all__ = [
-    "allclose",
     "asarray",
     "get_rng_state",
     "is_floating_point",
     "is_tensor",
-    "isclose",
+    "nonzero",
     "numel",
     "set_rng_state",
     "from_numpy",
@@ -44,38 +43,61 @@ def numel(input: Tensor) -> int:
     return input.numel()
 
 
-def asarray(obj: Any, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Tensor:
-    """A tensor of `obj`; shares memory unless `copy` is True or a conversion is needed."""
-    make = _C.tensor if copy else _C.as_tensor
-    return make(obj, dtype=dtype, device=device)
-
-
-def isclose(
-    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+def asarray(
+    obj: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """True where `|input - other| <= atol + rtol * |other|`, or both are equal.
+    """A tensor of `obj`; shares memory unless `copy` is True or a conversion is needed.
 
     Args:
-        input, other: shapes that broadcast together.
-        rtol, atol: relative and absolute tolerance.
-        equal_nan: whether two NaN count as close.
-    Returns:
-        Bool tensor of the broadcast shape.
+        obj: a number, nested sequences, an array, a tensor, or what speaks DLPack or the buffer protocol.
+        dtype, device: as for `tensor`.
+        copy: True always copies; False never does; None does when it must.
+        requires_grad: whether backward should reach the result.
+    Raises:
+        ValueError: `copy` is False and a copy would be needed.
     Example:
-        >>> clew.isclose(clew.tensor([1.0]), clew.tensor([1.0 + 1e-7])).tolist()
-        [True]
+        >>> clew.asarray([1, 2]).tolist()
+        [1, 2]
     """
-    close = (input == other) | (((input - other).abs() <= atol + rtol * other.abs()) & other.isfinite())
-    if equal_nan:
-        close = close | (input.isnan() & other.isnan())
-    return close
+    result = (_C.tensor if copy else _C.as_tensor)(obj, dtype=dtype, device=device)
+    if copy is False and not _shows(result, obj):
+        raise ValueError(
+            f"asarray: expected memory that can be shared with copy=False, got {type(obj).__name__} "
+            "(leave copy away)"
+        )
+    return result.requires_grad_() if requires_grad else result
 
 
-def allclose(
-    input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
-) -> bool:
-    """True when `isclose` holds for every element."""
-    return isclose(input, other, rtol, atol, equal_nan).all().item()
+def _shows(result: Tensor, obj: Any) -> bool:
+    """Whether `result` lies in the memory of `obj`."""
+    if isinstance(obj, Tensor):
+        return result is obj or result.data_ptr() == obj.data_ptr()
+    if hasattr(obj, "__array_interface__"):
+        return obj.__array_interface__["data"][0] == result.data_ptr()
+    return hasattr(obj, "__dlpack__")
+
+
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, ...]:
+    """Positions of the elements that are not 0, in row-major order.
+
+    Args:
+        input: shape (*) with d dimensions.
+        as_tuple: d tensors of shape (n,), which index `input`, instead of one.
+    Returns:
+        int64 tensor of shape (n, d), or the tuple of its columns.
+    Example:
+        >>> clew.nonzero(clew.tensor([0, 3, 5])).tolist()
+        [[1], [2]]
+        >>> clew.nonzero(clew.tensor([0, 3, 5]), as_tuple=True)[0].tolist()
+        [1, 2]
+    """
+    positions = _C.functions.nonzero(input)
+    return positions.unbind(1) if as_tuple else positions
 
 
 def get_rng_state() -> Tensor:

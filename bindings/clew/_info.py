@@ -21,16 +21,12 @@ __all__ = [
     "ShortTensor",
     "are_deterministic_algorithms_enabled",
     "can_cast",
-    "channels_last",
-    "contiguous_format",
     "finfo",
     "get_float32_matmul_precision",
     "get_default_device",
     "iinfo",
     "is_complex",
     "is_nonzero",
-    "memory_format",
-    "preserve_format",
     "result_type",
     "seed",
     "set_default_device",
@@ -238,24 +234,6 @@ def set_default_device(device: Any) -> None:
 def get_default_device() -> _C.device:
     """The device of new tensors."""
     return _C.device("cpu")
-
-
-class memory_format:
-    """The order of a tensor's elements in memory: contiguous_format, channels_last or preserve_format."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __repr__(self) -> str:
-        return f"clew.{self._name}"
-
-    def __reduce__(self) -> str:
-        return self._name
-
-
-contiguous_format = memory_format("contiguous_format")
-channels_last = memory_format("channels_last")
-preserve_format = memory_format("preserve_format")
 
 
 def set_printoptions(

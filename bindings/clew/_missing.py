@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from clew._tiers import TIERS
 
-__all__ = ["NotYetError", "missing", "tier_of", "watchers"]
+__all__ = ["NotYetError", "method_names", "missing", "tier_of", "watchers"]
 
 
 class NotYetError(AttributeError, NotImplementedError):
@@ -19,53 +19,8 @@ watchers: list[Callable[[str, str, str], None]] = []
 
 # What does the same today, for names where there is something short to say.
 _INSTEAD: dict[str, str] = {
-    "einsum": "matmul, permute and sum",
-    "baddbmm": "input + bmm(a, b)",
-    "log2": "log(x) / math.log(2)",
-    "log10": "log(x) / math.log(10)",
-    "exp2": "exp(x * math.log(2))",
-    "tan": "sin(x) / cos(x)",
-    "sinh": "(exp(x) - exp(-x)) / 2",
-    "cosh": "(exp(x) + exp(-x)) / 2",
-    "divide": "div",
-    "multiply": "mul",
-    "subtract": "sub",
-    "negative": "neg",
-    "absolute": "abs",
-    "fix": "trunc",
-    "clip": "clamp",
-    "clamp_min": "clamp(min=...)",
-    "clamp_max": "clamp(max=...)",
-    "addcmul": "input + value * a * b",
-    "addcdiv": "input + value * a / b",
-    "concat": "cat",
-    "concatenate": "cat",
-    "hstack": "cat(tensors, dim=1)",
-    "vstack": "cat(tensors, dim=0)",
-    "row_stack": "cat(tensors, dim=0)",
-    "swapaxes": "transpose",
-    "swapdims": "transpose",
-    "moveaxis": "movedim",
-    "ravel": "flatten",
-    "fliplr": "flip(x, (1,))",
-    "flipud": "flip(x, (0,))",
-    "broadcast_to": "x.expand(shape)",
-    "inner": "matmul with a transposed second operand",
-    "vdot": "dot",
-    "ger": "outer",
-    "trace": "diagonal(x).sum()",
-    "diff": "x[1:] - x[:-1]",
-    "argwhere": "nonzero",
-    "greater": "gt",
-    "greater_equal": "ge",
-    "less": "lt",
-    "less_equal": "le",
-    "not_equal": "ne",
-    "nansum": "where(isnan(x), 0, x).sum()",
-    "count_nonzero": "(x != 0).sum()",
     "range": "arange, which leaves out the end",
     "symeig": "numpy.linalg.eigh on x.numpy()",
-    "linalg": "numpy.linalg on x.numpy() for values without gradient",
     "FloatTensor": "tensor(data, dtype=float32)",
     "DoubleTensor": "tensor(data, dtype=float64)",
     "HalfTensor": "tensor(data, dtype=float16)",
@@ -88,7 +43,6 @@ _INSTEAD: dict[str, str] = {
     "optim.Adafactor": "optim.AdamW",
     "optim.Muon": "optim.SGD with momentum",
     "optim.SparseAdam": "optim.Adam",
-    "special": "the function of the same name in clew, where there is one",
     "vmap": "the operations as they are, on tensors with one more dimension",
 }
 
@@ -99,6 +53,11 @@ def tier_of(module_name: str, name: str) -> int | None:
         if name in names.split():
             return tier
     return None
+
+
+def method_names() -> list[str]:
+    """The names that tensors have as attributes in PyTorch, of all tiers."""
+    return " ".join(TIERS["Tensor"]).split()
 
 
 def instead_of(module_name: str, name: str) -> str | None:

@@ -42,6 +42,10 @@ def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=
     _C._backward(self, gradient, create_graph if retain_graph is None else retain_graph, create_graph, inputs)
 
 
+def _formatted(tensor, memory_format):
+    return tensor if memory_format is None else tensor.contiguous(memory_format=memory_format)
+
+
 @_method
 def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
     """Converts dtype, device or both: `x.to(dtype)`, `x.to(device)`, `x.to(device, dtype)`, `x.to(other)`.
@@ -51,65 +55,21 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
     Returns:
         The tensor itself when nothing changes and `copy` is False.
     """
+    flags: list[Any] = []  # non_blocking and copy, in this order
     for a in args:
-        if isinstance(a, _C.dtype) or a in (float, int, bool):
-            if a is True or a is False:
-                copy = a
-                continue
+        if a is True or a is False:
+            flags.append(a)
+        elif isinstance(a, _C.dtype) or a in (float, int, bool):
             dtype = a
         elif isinstance(a, Tensor):
             dtype, device = a.dtype, a.device
         elif isinstance(a, (str, _C.device)):
             device = a
         elif a is not None:
-            raise TypeError(f"to: expected a dtype, a device or a tensor, got {type(a).__name__}")
-    result = _C._to(self, dtype, device, copy)
-    return result if memory_format is None else _in_format("to", result, memory_format)
-
-
-def _in_format(op, tensor, memory_format):
-    """The tensor with its elements in the given order in memory."""
-    name = repr(memory_format)
-    if name == "clew.preserve_format":
-        return tensor
-    if name == "clew.contiguous_format":
-        return _contiguous(tensor)
-    if name != "clew.channels_last":
-        raise TypeError(f"{op}: expected a clew.memory_format, got {name}")
-    if tensor.dim() != 4:
-        raise _C.ShapeError(
-            f"{op}: expected 4 dimensions with channels_last, got {tensor.dim()} (use contiguous_format)"
-        )
-    return _contiguous(tensor.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
-_contiguous = Tensor.contiguous
-_is_contiguous = Tensor.is_contiguous
-
-
-@_method
-def contiguous(self, memory_format=None):
-    """The tensor with its elements in order in memory: itself when they are, a copy otherwise.
-
-    Args:
-        memory_format: clew.channels_last asks for the order of channels side by side; None means row by row.
-    Example:
-        >>> clew.ones(2, 3).t().contiguous().stride()
-        (2, 1)
-    """
-    return _contiguous(self) if memory_format is None else _in_format("contiguous", self, memory_format)
-
-
-@_method
-def is_contiguous(self, memory_format=None):
-    """True when the elements are in order in memory.
-
-    Args:
-        memory_format: clew.channels_last asks for the order of channels side by side; None means row by row.
-    """
-    if repr(memory_format) == "clew.channels_last":
-        return self.dim() == 4 and _is_contiguous(self.permute(0, 2, 3, 1))
-    return _is_contiguous(self)
+            raise TypeError(f"to: expected a dtype, a device or a tensor, got {a.__class__.__name__}")
+    if len(flags) > 1:
+        copy = flags[1]
+    return _formatted(_C._to(self, dtype, device, copy), memory_format)
 
 
 @_method
@@ -121,8 +81,8 @@ def type(self, dtype=None):
 
 
 def _converter(name: str, dtype: _C.dtype) -> Any:
-    def convert(self):
-        return _C._to(self, dtype, None, False)
+    def convert(self, memory_format=None):
+        return _formatted(_C._to(self, dtype, None, False), memory_format)
 
     convert.__name__ = convert.__qualname__ = name
     convert.__doc__ = f"The tensor as {dtype!r}; itself when it is that already."
@@ -134,13 +94,13 @@ for _name, _dtype in _dtypes.items():
 
 
 @_method
-def cpu(self):
+def cpu(self, memory_format=None):
     """The tensor on the CPU; itself when it is there."""
-    return _C._to(self, None, "cpu", False)
+    return _formatted(_C._to(self, None, "cpu", False), memory_format)
 
 
 @_method
-def cuda(self, device=None):
+def cuda(self, device=None, non_blocking=False, memory_format=None):
     """The tensor on a CUDA device."""
     return _C._to(self, None, "cuda" if device is None else device, False)
 
@@ -178,22 +138,6 @@ def get_device(self):
 
 
 @_method
-def allclose(self, other, rtol=1e-5, atol=1e-8, equal_nan=False):
-    """See clew.allclose."""
-    import clew
-
-    return clew.allclose(self, other, rtol, atol, equal_nan)
-
-
-@_method
-def isclose(self, other, rtol=1e-5, atol=1e-8, equal_nan=False):
-    """See clew.isclose."""
-    import clew
-
-    return clew.isclose(self, other, rtol, atol, equal_nan)
-
-
-@_method
 def equal(self, other):
     """True when shapes and all values are equal."""
     return _C.equal(self, other)
@@ -222,38 +166,57 @@ def _sizes(size):
     return tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
 
 
-def _new(function, self, size, dtype, device, requires_grad, *value):
+def _new(function, self, size, dtype, device, requires_grad, *value, **common):
     return function(
         _sizes(size),
         *value,
         dtype=self.dtype if dtype is None else dtype,
         device=self.device if device is None else device,
         requires_grad=requires_grad,
+        **common,
     )
 
 
 @_method
-def new_zeros(self, *size, dtype=None, device=None, requires_grad=False):
+def new_zeros(self, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
     """Zeros of the given size, with this tensor's dtype and device."""
-    return _new(_C.functions.zeros, self, size, dtype, device, requires_grad)
+    return _new(
+        _C.functions.zeros, self, size, dtype, device, requires_grad, layout=layout, pin_memory=pin_memory
+    )
 
 
 @_method
-def new_ones(self, *size, dtype=None, device=None, requires_grad=False):
+def new_ones(self, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
     """Ones of the given size, with this tensor's dtype and device."""
-    return _new(_C.functions.ones, self, size, dtype, device, requires_grad)
+    return _new(
+        _C.functions.ones, self, size, dtype, device, requires_grad, layout=layout, pin_memory=pin_memory
+    )
 
 
 @_method
-def new_empty(self, *size, dtype=None, device=None, requires_grad=False):
+def new_empty(self, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
     """Uninitialised memory of the given size, with this tensor's dtype and device."""
-    return _new(_C.functions.empty, self, size, dtype, device, requires_grad)
+    return _new(
+        _C.functions.empty, self, size, dtype, device, requires_grad, layout=layout, pin_memory=pin_memory
+    )
 
 
 @_method
-def new_full(self, size, fill_value, dtype=None, device=None, requires_grad=False):
+def new_full(
+    self, size, fill_value, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
+):
     """`fill_value` everywhere, with this tensor's dtype and device."""
-    return _new(_C.functions.full, self, (size,), dtype, device, requires_grad, fill_value)
+    return _new(
+        _C.functions.full,
+        self,
+        (size,),
+        dtype,
+        device,
+        requires_grad,
+        fill_value,
+        layout=layout,
+        pin_memory=pin_memory,
+    )
 
 
 @_method
@@ -356,11 +319,101 @@ def __rfloordiv__(self, other):
 
 
 @_method
-def where(self, condition, other):
-    """The elements of this tensor where `condition` holds, of `other` elsewhere.
+def squeeze_(self, dim=None):
+    """Drops dimensions of size 1 from the tensor itself; see `squeeze`.
 
-    Example:
-        >>> clew.tensor([1.0, -2.0]).where(clew.tensor([True, False]), 0.0).tolist()
-        [1.0, 0.0]
+    Raises:
+        clew.AutogradError: a leaf that requires grad.
     """
-    return _C.functions.where(condition, self, other)
+    return _C._squeeze_(self, [dim] if isinstance(dim, int) else dim)
+
+
+@_method
+def unsqueeze_(self, dim):
+    """Adds a dimension of size 1 to the tensor itself; see `unsqueeze`.
+
+    Raises:
+        clew.AutogradError: a leaf that requires grad.
+    """
+    return _C._unsqueeze_(self, dim)
+
+
+@_method
+def transpose_(self, dim0, dim1):
+    """Exchanges two dimensions of the tensor itself; see `transpose`.
+
+    Raises:
+        clew.AutogradError: a leaf that requires grad.
+    """
+    return _C._transpose_(self, dim0, dim1)
+
+
+@_method
+def t_(self):
+    """Transposes the matrix itself; see `t`.
+
+    Raises:
+        clew.AutogradError: a leaf that requires grad.
+    """
+    return _C._t_(self)
+
+
+for _name in ("swapaxes_", "swapdims_"):
+    _C._set_method(_name, transpose_)
+
+
+@_method
+def bernoulli_(self, p=0.5, *, generator=None):
+    """Overwrites the tensor with 1 where chance falls below `p`, else 0.
+
+    Args:
+        p: probability, a number or a tensor that broadcasts to this shape.
+        generator: default: the generator that manual_seed sets.
+    Returns:
+        The tensor itself.
+    Raises:
+        ValueError: a probability outside of [0, 1].
+    Example:
+        >>> clew.zeros(2).bernoulli_(1.0).tolist()
+        [1.0, 1.0]
+    """
+    if not isinstance(p, Tensor):
+        p = _C.tensor(p, dtype=_C.float64)
+    return self.copy_(_C.functions.bernoulli(p.detach().expand(self.shape), generator=generator))
+
+
+_nonzero = Tensor.nonzero
+
+
+@_method
+def nonzero(self, *, as_tuple=False):
+    """See clew.nonzero."""
+    return _nonzero(self).unbind(1) if as_tuple else _nonzero(self)
+
+
+class _Missing:
+    """Stands for a method that is known and not there: asking for it says so."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance, owner=None):
+        from clew._missing import missing
+
+        raise missing("Tensor", self.name)
+
+
+@_method
+def __dir__(self):
+    return [n for n in object.__dir__(self) if not isinstance(Tensor.__dict__.get(n), _Missing)]
+
+
+def _mark_missing() -> None:
+    from clew._missing import method_names
+
+    for name in method_names():
+        if name not in Tensor.__dict__ and not hasattr(_C.functions, name):
+            _C._set_method(name, _Missing(name))
+
+
+_mark_missing()

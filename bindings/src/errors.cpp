@@ -8,7 +8,7 @@ namespace {
 
 struct ErrorClasses {
   PyObject *error, *shape, *dtype, *device, *autograd, *out_of_memory, *file_format, *internal, *value,
-      *index, *not_implemented;
+      *index, *not_implemented, *lin_alg;
 };
 ErrorClasses classes;
 
@@ -35,6 +35,7 @@ PyObject* class_of(const Error& e) {
   if (dynamic_cast<const IndexError*>(&e)) return classes.index;
   if (dynamic_cast<const ValueError*>(&e)) return classes.value;
   if (dynamic_cast<const NotImplementedError*>(&e)) return classes.not_implemented;
+  if (dynamic_cast<const LinAlgError*>(&e)) return classes.lin_alg;
   if (dynamic_cast<const InternalError*>(&e)) return classes.internal;
   return classes.error;
 }
@@ -77,9 +78,11 @@ void init_errors(PyObject* module) {
   classes.out_of_memory = derive("OutOfMemoryError", "An allocation was refused.", PyExc_MemoryError);
   classes.file_format =
       derive("FileFormatError", "A file is truncated, corrupt or hostile.", PyExc_ValueError);
+  classes.lin_alg =
+      derive("LinAlgError", "A matrix lacks the inverse or the factors that were asked for.", nullptr);
   classes.internal = derive("InternalError", "A mistake of the library; please report it.", nullptr);
   classes.value = derive("ArgumentError", "A value is outside of its allowed range.", PyExc_ValueError);
-  classes.index = PyExc_IndexError;
+  classes.index = derive("IndexRangeError", "An index is outside of its dimension.", PyExc_IndexError);
   classes.not_implemented = PyExc_NotImplementedError;
 }
 

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "bindings/src/common_keywords.h"
 #include "bindings/src/tensor_type.h"
 #include "clew/ops/ops.h"
 #include "registry/op_table.h"
@@ -49,6 +50,7 @@ struct Param {
   ParamKind kind;
   bool varargs = false;  // `x.view(2, 3)`: the remaining positional ints make the list
   bool keyword_only = false;
+  bool number = false;  // a tensor argument that may be a number
 };
 
 struct Overload;
@@ -146,6 +148,43 @@ Param make_param(const std::string& name, ParamKind kind, const std::string& def
   return p;
 }
 
+/// Which tensor arguments may be numbers, by function: those after the first, or all of them. Everywhere else
+/// a number is a mistake, often of the order of arguments.
+struct NumberOperands {
+  const char* function;
+  bool first;
+};
+constexpr NumberOperands kNumberOperands[] = {
+    {"add", true},          {"sub", true},          {"mul", true},
+    {"div", true},          {"true_divide", true},  {"floor_divide", true},
+    {"subtract", true},     {"multiply", true},     {"divide", true},
+    {"pow", true},          {"float_power", true},  {"remainder", true},
+    {"bitwise_and", true},  {"bitwise_or", true},   {"bitwise_xor", true},
+    {"xlogy", true},        {"where", true},        {"bitwise_left_shift", true},
+    {"rsub", false},        {"fmod", false},        {"bitwise_right_shift", true},
+    {"eq", false},          {"ne", false},          {"lt", false},
+    {"le", false},          {"gt", false},          {"ge", false},
+    {"greater", false},     {"less", false},        {"greater_equal", false},
+    {"less_equal", false},  {"not_equal", false},   {"lerp", false},
+    {"masked_fill", false}, {"copysign", false},    {"scatter", false},
+    {"index_fill", false},  {"isin", true},         {"searchsorted", false},
+    {"bucketize", true},    {"scatter_add", false}, {"clamp_min", false},
+    {"clamp_max", false},   {"quantile", false},    {"nanquantile", false}};
+bool takes_number(const char* function, size_t index) {
+  for (const NumberOperands& n : kNumberOperands) {
+    if (std::strcmp(n.function, function) == 0) return n.first || index > 0;
+  }
+  return false;
+}
+/// These add up plain numbers as well; the others need one tensor.
+bool computes_numbers(const char* function) {
+  for (const char* name : {"add", "sub", "mul", "div", "true_divide", "floor_divide", "subtract", "multiply",
+                           "divide", "where"}) {
+    if (std::strcmp(name, function) == 0) return true;
+  }
+  return false;
+}
+
 std::vector<Param> parse_parameters(const OpEntry& e) {
   std::vector<Param> out;
   for (const std::string& piece : split_parameters(e.parameters)) {
@@ -169,6 +208,7 @@ std::vector<Param> parse_parameters(const OpEntry& e) {
     for (const TypeName& t : kTypes) {
       if (type != t.cpp) continue;
       out.push_back(make_param(name, t.kind, default_text));
+      out.back().number = t.kind == ParamKind::Tensor && takes_number(e.function, out.size() - 1);
       known = true;
     }
     CLEW_CHECK(known, InternalError, e.info->name, ": expected a parameter type that Python knows, got '",
@@ -206,6 +246,11 @@ struct Mismatch {
 };
 [[noreturn, gnu::cold]] void mismatch(const Overload& o, size_t i, PyObject* value) {
   const char* got = Py_TYPE(value)->tp_name;
+  const ParamKind kind = o.params[i].kind;
+  if (is_tensor(value) && (kind == ParamKind::Scalar || kind == ParamKind::Int || kind == ParamKind::Double))
+    detail::raise<DTypeError>(o.entry->function, ": expected ", python_type(kind), " for argument '",
+                              PyUnicode_AsUTF8(o.params[i].name), "', got a tensor of dtype ",
+                              as_tensor(value).dtype(), " and shape ", as_tensor(value).sizes());
   detail::raise<TypeError>(o.entry->function, ": expected ", python_type(o.params[i].kind), " for argument '",
                            PyUnicode_AsUTF8(o.params[i].name), "', got ", got,
                            " (signature: ", o.signature(false), ")");
@@ -257,7 +302,10 @@ struct Arg<const Tensor&> {
       tensor;  // null for a number: the tuple of arguments moves them, so no pointer may lead inside
   Arg(const Overload& o, PyObject* const* slots, size_t i) : tensor(to_operand(slots[i], number)) {
     if (CLEW_UNLIKELY(tensor == nullptr)) mismatch(o, i, slots[i]);
-    if (tensor == &number) tensor = nullptr;
+    if (tensor != &number) return;
+    tensor = nullptr;
+    const bool alone = i == 1 && !is_tensor(slots[0]) && !computes_numbers(o.entry->function);
+    if (CLEW_UNLIKELY(!o.params[i].number || alone)) mismatch(o, i, slots[i]);
   }
   const Tensor& get() const { return tensor != nullptr ? *tensor : number; }
   int64_t numel() const { return get().numel(); }
@@ -480,6 +528,11 @@ PyObject* keepdims_name;
 PyObject* dim_name;
 PyObject* keepdim_name;
 PyObject* self_name;
+PyObject* unbiased_name;
+PyObject* correction_name;
+PyObject* input_name;
+PyObject* value_name;
+PyObject* src_name;
 
 ptrdiff_t find_param(const std::vector<Param>& params, PyObject* name) {
   for (size_t i = 0; i < params.size(); ++i) {
@@ -491,6 +544,10 @@ ptrdiff_t find_param(const std::vector<Param>& params, PyObject* name) {
   // The NumPy spellings of reductions.
   if (PyUnicode_Compare(name, axis_name) == 0) return find_param(params, dim_name);
   if (PyUnicode_Compare(name, keepdims_name) == 0) return find_param(params, keepdim_name);
+  // The older spelling of var and std: True is 1, False is 0.
+  if (PyUnicode_Compare(name, unbiased_name) == 0) return find_param(params, correction_name);
+  // `scatter(dim, index, value=1)` writes a number where others write `src`.
+  if (PyUnicode_Compare(name, value_name) == 0) return find_param(params, src_name);
   if (!params.empty() && PyUnicode_Compare(name, self_name) == 0 && params[0].kind == ParamKind::Tensor)
     return 0;
   return -1;
@@ -509,7 +566,7 @@ bool plausible(const Param& p, PyObject* value) {
     case ParamKind::OptionalDouble:
       return none || PyFloat_Check(value) || PyLong_Check(value);
     case ParamKind::Tensor:
-      return is_tensor(value) || PyFloat_Check(value) || PyLong_Check(value);
+      return is_tensor(value) || (p.number && (PyFloat_Check(value) || PyLong_Check(value)));
     case ParamKind::OptionalTensor:
       return none || is_tensor(value);
     case ParamKind::Int:
@@ -526,6 +583,9 @@ bool plausible(const Param& p, PyObject* value) {
       return PyUnicode_Check(value);
     case ParamKind::OptionalString:
       return none || PyUnicode_Check(value);
+    case ParamKind::OptionalScalar:
+      return none || PyFloat_Check(value) || PyLong_Check(value) ||
+             !(is_tensor(value) || PyUnicode_Check(value));
     case ParamKind::Scalar:
     case ParamKind::Double:
       return !none && !PyUnicode_Check(value) && !PyTuple_Check(value) && !PyList_Check(value);
@@ -586,40 +646,76 @@ bool match(const Overload& o, bool inplace, PyObject* const* args, size_t count,
   return true;
 }
 
+PyObject* call_matched(const OpObject* self, PyObject* const* args, size_t count, PyObject* names) {
+  PyObject* slots[kMaxParams];
+  Object packed;
+  const std::vector<Overload>& overloads = *self->overloads;
+  const Overload* chosen = &overloads.front();
+  if (CLEW_UNLIKELY(overloads.size() > 1)) {
+    chosen = nullptr;
+    for (const Overload& o : overloads) {
+      if (self->inplace && o.inplace_fn == nullptr) continue;
+      if (!match(o, self->inplace, args, count, names, slots, packed, false)) continue;
+      bool fits = true;
+      for (size_t i = 0; i < o.params.size() && fits; ++i) fits = plausible(o.params[i], slots[i]);
+      if (!fits) continue;
+      chosen = &o;
+      break;
+    }
+    if (chosen == nullptr) {
+      std::string all;
+      for (const Overload& o : overloads) all += "\n  " + o.signature(self->inplace);
+      std::string got;
+      for (size_t i = 0; i < count; ++i) got += std::string(i ? ", " : "") + Py_TYPE(args[i])->tp_name;
+      for (Py_ssize_t k = 0; names != nullptr && k < PyTuple_GET_SIZE(names); ++k)
+        got += std::string(got.empty() ? "" : ", ") + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, k)) + "=" +
+               Py_TYPE(args[count + static_cast<size_t>(k)])->tp_name;
+      detail::raise<TypeError>(overloads.front().entry->function,
+                               ": expected arguments of one of these signatures, got (", got, ")", all);
+    }
+  } else {
+    match(*chosen, self->inplace, args, count, names, slots, packed, true);
+  }
+  if (self->inplace && !is_tensor(slots[0])) mismatch(*chosen, 0, slots[0]);
+  return chosen->invoke(*chosen, self->inplace ? chosen->inplace_fn : chosen->fn, slots);
+}
+
 PyObject* call(PyObject* callable, PyObject* const* args, size_t nargsf, PyObject* names) {
   return guarded([&]() -> PyObject* {
     const auto* self = reinterpret_cast<const OpObject*>(callable);
     const size_t count = static_cast<size_t>(PyVectorcall_NARGS(nargsf));
-    PyObject* slots[kMaxParams];
-    Object packed;
-    const std::vector<Overload>& overloads = *self->overloads;
-    const Overload* chosen = &overloads.front();
-    if (CLEW_UNLIKELY(overloads.size() > 1)) {
-      chosen = nullptr;
-      for (const Overload& o : overloads) {
-        if (!match(o, self->inplace, args, count, names, slots, packed, false)) continue;
-        bool fits = true;
-        for (size_t i = 0; i < o.params.size() && fits; ++i) fits = plausible(o.params[i], slots[i]);
-        if (!fits) continue;
-        chosen = &o;
-        break;
+    if (CLEW_UNLIKELY(names != nullptr && CommonKeywords::any_in(names))) {
+      const OpEntry& e = *self->overloads->front().entry;
+      CommonKeywords common;
+      if (common.take(e.function, args, count, names, [&](PyObject* name) {
+            return find_param(self->overloads->front().params, name) >= 0;
+          })) {
+        const Object result(call_matched(self, common.arguments(), count, common.names()));
+        return common.finish(e, result.get());
       }
-      if (chosen == nullptr) {
-        std::string all;
-        for (const Overload& o : overloads) all += "\n  " + o.signature(self->inplace);
-        std::string got;
-        for (size_t i = 0; i < count; ++i) got += std::string(i ? ", " : "") + Py_TYPE(args[i])->tp_name;
-        for (Py_ssize_t k = 0; names != nullptr && k < PyTuple_GET_SIZE(names); ++k)
-          got += std::string(got.empty() ? "" : ", ") + PyUnicode_AsUTF8(PyTuple_GET_ITEM(names, k)) + "=" +
-                 Py_TYPE(args[count + static_cast<size_t>(k)])->tp_name;
-        detail::raise<TypeError>(overloads.front().entry->function,
-                                 ": expected arguments of one of these signatures, got (", got, ")", all);
-      }
-    } else {
-      match(*chosen, self->inplace, args, count, names, slots, packed, true);
     }
-    if (self->inplace && !is_tensor(slots[0])) mismatch(*chosen, 0, slots[0]);
-    return chosen->invoke(*chosen, self->inplace ? chosen->inplace_fn : chosen->fn, slots);
+    return call_matched(self, args, count, names);
+  });
+}
+
+// `x.where(condition, other)` as `where(condition, x, other)`: the receiver goes to the parameter `input`.
+PyObject* call_on_second(PyObject* callable, PyObject* const* args, size_t nargsf, PyObject* names) {
+  return guarded([&]() -> PyObject* {
+    const size_t count = static_cast<size_t>(PyVectorcall_NARGS(nargsf));
+    const size_t named = names == nullptr ? 0 : static_cast<size_t>(PyTuple_GET_SIZE(names));
+    std::vector<PyObject*> moved(args, args + count + named);
+    if (count >= 2) {
+      std::swap(moved[0], moved[1]);
+      return call(callable, moved.data(), count, names);
+    }
+    CLEW_CHECK(count == 1, TypeError, "where: expected a tensor as receiver, got none");
+    moved.push_back(std::exchange(moved[0], nullptr));
+    const Object more(check(PyTuple_New(static_cast<Py_ssize_t>(named + 1))));
+    for (size_t i = 0; i < named; ++i)
+      PyTuple_SET_ITEM(more.get(), static_cast<Py_ssize_t>(i),
+                       Py_NewRef(PyTuple_GET_ITEM(names, static_cast<Py_ssize_t>(i))));
+    PyTuple_SET_ITEM(more.get(), static_cast<Py_ssize_t>(named), Py_NewRef(input_name));
+    return call(callable, moved.data() + 1, 0, more.get());
   });
 }
 
@@ -697,6 +793,8 @@ const Row* rows() {
 #define CLEW_NN(name, R, ...) CLEW_ROW(name, name, nullptr)
 #define CLEW_INTERNAL(name, R, ...) CLEW_ROW(name, name, nullptr)
 #define CLEW_OVERLOAD(name, tag, R, ...) CLEW_ROW(name##_##tag, name, nullptr)
+#define CLEW_OVERLOAD_INPLACE(name, tag, R, ...) \
+  CLEW_ROW(name##_##tag, name, erased(CLEW_SIGNATURE(name##_##tag)(&clew::name##_)))
 #include "clew/ops/all.def"
   };
   return table;
@@ -755,6 +853,12 @@ void init_ops(PyObject* module) {
   dim_name = PyUnicode_InternFromString("dim");
   keepdim_name = PyUnicode_InternFromString("keepdim");
   self_name = PyUnicode_InternFromString("self");
+  unbiased_name = PyUnicode_InternFromString("unbiased");
+  correction_name = PyUnicode_InternFromString("correction");
+  input_name = PyUnicode_InternFromString("input");
+  value_name = PyUnicode_InternFromString("value");
+  src_name = PyUnicode_InternFromString("src");
+  init_common_keywords();
   static PyStructSequence_Field fields[] = {
       {"values", "The values."}, {"indices", "Where they stood, int64."}, {nullptr, nullptr}};
   static PyStructSequence_Desc description = {"clew.return_types.values_indices",
@@ -784,6 +888,13 @@ void init_ops(PyObject* module) {
     const bool is_method = kind == OpKind::Op || kind == OpKind::Inplace || kind == OpKind::Method;
     if (is_function) add_to(functions, function, op.get());
     if (is_method) add_method(function, op.get());
+    // A function whose `input` comes second, as where(condition, input, other), is a method of its input.
+    if (kind == OpKind::Function && overloads->front().params.size() > 1 &&
+        overloads->front().params[1].name == input_name) {
+      const Object method(make_op(overloads, false));
+      reinterpret_cast<OpObject*>(method.get())->vectorcall = call_on_second;
+      add_method(function, method.get());
+    }
     if (kind == OpKind::NN) add_to(nn, function, op.get());
     if (kind == OpKind::Inplace || kind == OpKind::MethodInplace) {
       const Object twin(make_op(overloads, true));
@@ -791,6 +902,28 @@ void init_ops(PyObject* module) {
       add_to(all, name, twin.get());
       add_method(name, twin.get());
       if (kind == OpKind::Inplace) add_to(functions, name, twin.get());
+    }
+  }
+  struct Alias {
+    const char *alias, *name;
+  };
+  static constexpr Alias aliases[] = {
+#define CLEW_ALIAS(alias, name) {#alias, #name},
+#include "clew/ops/all.def"
+  };
+  for (const Alias& a : aliases) {
+    for (const char* twin : {"", "_"}) {
+      const std::string alias = std::string(a.alias) + twin, name = std::string(a.name) + twin;
+      for (PyObject* m : {functions, nn, all}) {
+        const Object op(PyObject_GetAttrString(m, name.c_str()));
+        if (op) {
+          add_to(m, alias, op.get());
+        } else {
+          PyErr_Clear();
+        }
+      }
+      if (PyObject* method = PyDict_GetItemString(TensorType.tp_dict, name.c_str()))
+        add_method(alias, method);
     }
   }
   PyType_Modified(&TensorType);

@@ -6,6 +6,7 @@
 
 #include "autograd/node.h"
 #include "bindings/src/autograd.h"
+#include "bindings/src/data.h"
 #include "clew/ops/ops.h"
 
 // CPython fills the slots that are left out.
@@ -326,7 +327,17 @@ int set_data(PyObject* self, PyObject* value, void*) {
       -1);
 }
 
+// Only device memory has it: numpy and others ask with hasattr.
+PyObject* get_cuda_array_interface(PyObject*, void*) {
+  PyErr_SetString(
+      PyExc_AttributeError,
+      "__cuda_array_interface__: expected a tensor on a CUDA device, got one on cpu (use .cuda())");
+  return nullptr;
+}
+
 PyGetSetDef getters[] = {
+    {"__cuda_array_interface__", get_cuda_array_interface, nullptr, "Device memory, for other libraries.",
+     nullptr},
     {"shape", get_shape, nullptr, "Sizes, one per dimension (clew.Size).", nullptr},
     {"dtype", get_dtype, nullptr, "Element type.", nullptr},
     {"device", get_device, nullptr, "Where the data is.", nullptr},
@@ -376,8 +387,29 @@ PyObject* method_numel(PyObject* self, PyObject*) {
 PyObject* method_dim(PyObject* self, PyObject*) {
   return get(self, [](const Tensor& t) { return PyLong_FromLongLong(t.dim()); });
 }
-PyObject* method_is_contiguous(PyObject* self, PyObject*) {
-  return get(self, [](const Tensor& t) { return PyBool_FromLong(t.is_contiguous()); });
+PyObject* method_is_contiguous(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return get(self, [&](const Tensor& t) -> PyObject* {
+    PyObject* format = nullptr;
+    if (PyTuple_GET_SIZE(args) == 1) {
+      format = PyTuple_GET_ITEM(args, 0);
+    } else if (kwargs != nullptr) {
+      format = PyDict_GetItemString(kwargs, "memory_format");
+    }
+    if (format == nullptr || format == Py_None) return PyBool_FromLong(t.is_contiguous());
+    const Object text(check(PyObject_Str(format)));
+    const std::string name = PyUnicode_AsUTF8(text.get());
+    if (name == "clew.contiguous_format") return PyBool_FromLong(t.is_contiguous());
+    const int64_t rank = name == "clew.channels_last" ? 4 : name == "clew.channels_last_3d" ? 5 : 0;
+    CLEW_CHECK(rank != 0, ValueError,
+               "is_contiguous: expected contiguous_format, channels_last or channels_last_3d, got ", name);
+    if (t.dim() != rank) return PyBool_FromLong(0);
+    // Channels innermost: batch, then the spatial dimensions, then channels.
+    Shape order{0};
+    for (int64_t d = 2; d < rank; ++d) order.push_back(d);
+    order.push_back(1);
+    const NoGradGuard guard;
+    return PyBool_FromLong(permute(t, order).is_contiguous());
+  });
 }
 PyObject* method_data_ptr(PyObject* self, PyObject*) {
   return get(self, [](const Tensor& t) {
@@ -428,7 +460,30 @@ PyObject* method_requires_grad_(PyObject* self, PyObject* args) {
     return Py_NewRef(self);
   });
 }
-PyObject* method_dlpack(PyObject* self, PyObject*, PyObject*) { return get(self, to_dlpack); }
+PyObject* method_dlpack(PyObject* self, PyObject* args, PyObject* kwargs) {
+  return get(self, [&](const Tensor& t) -> PyObject* {
+    static const char* keywords[] = {"stream", "max_version", "dl_device", "copy", nullptr};
+    PyObject *stream = Py_None, *version = Py_None, *device = Py_None, *copy = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$OOO", const_cast<char**>(keywords), &stream, &version,
+                                     &device, &copy))
+      throw PythonError();
+    if (stream != Py_None)
+      raise_python(PyExc_BufferError, "__dlpack__: expected stream=None for memory of the CPU, got ",
+                   Py_TYPE(stream)->tp_name);
+    if (device != Py_None) {
+      int kind = 0, index = 0;
+      if (!PyArg_ParseTuple(device, "ii", &kind, &index)) throw PythonError();
+      if (kind != 1 || index != 0)
+        raise_python(PyExc_BufferError, "__dlpack__: expected dl_device (1, 0), the CPU, got (", kind, ", ",
+                     index, ")");
+    }
+    // Without max_version, or with one below 1, consumers want the capsule without a version, which this is;
+    // those that take more must take it too.
+    const int truth = copy == Py_None ? 0 : PyObject_IsTrue(copy);
+    check(truth);
+    return to_dlpack(truth != 0 ? clone(t.detach()) : t);
+  });
+}
 PyObject* method_dlpack_device(PyObject* self, PyObject*) {
   return get(self, [](const Tensor& t) {
     constexpr int kDLCPU = 1;
@@ -447,8 +502,8 @@ PyMethodDef methods[] = {
     {"nelement", method_numel, METH_NOARGS, "Number of elements."},
     {"dim", method_dim, METH_NOARGS, "Number of dimensions."},
     {"ndimension", method_dim, METH_NOARGS, "Number of dimensions."},
-    {"is_contiguous", method_is_contiguous, METH_NOARGS,
-     "True when elements lie in row-major order without gaps."},
+    {"is_contiguous", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(method_is_contiguous)),
+     METH_VARARGS | METH_KEYWORDS, "True when elements lie in row-major order without gaps."},
     {"data_ptr", method_data_ptr, METH_NOARGS, "Address of the first element."},
     {"storage_offset", method_storage_offset, METH_NOARGS,
      "Elements between the storage's start and the first element."},

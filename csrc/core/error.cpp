@@ -23,6 +23,7 @@ ValueError::~ValueError() = default;
 AutogradError::~AutogradError() = default;
 OutOfMemoryError::~OutOfMemoryError() = default;
 FileFormatError::~FileFormatError() = default;
+LinAlgError::~LinAlgError() = default;
 NotImplementedError::~NotImplementedError() = default;
 InternalError::~InternalError() = default;
 

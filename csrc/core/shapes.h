@@ -25,4 +25,9 @@ CLEW_API std::optional<Shape> view_strides(IntArrayRef sizes, IntArrayRef stride
 /// One value repeated `n` times, or `n` values. Raises ValueError: `op: expected <name> to be ...`.
 CLEW_API Shape expand_param(const char* op, const char* name, IntArrayRef values, size_t n);
 
+/// Refuses more dimensions than a dimension mask has bits.
+inline void check_rank(const char* op, size_t rank) {
+  CLEW_CHECK(rank <= 64, ShapeError, op, ": expected at most 64 dimensions, got ", rank);
+}
+
 }  // namespace clew

@@ -258,7 +258,10 @@ void arange_cpu(Tensor& out, const Scalar& end, const TensorOptions& options) {
 }
 
 void linspace_cpu(Tensor& out, const Scalar& start, const Scalar& end, int64_t steps, const TensorOptions&) {
-  const double first = start.to_double(), last = end.to_double();
+  // Of an integer range the bounds are integers too.
+  const bool whole = !is_floating(out.dtype());
+  const double first = whole ? std::trunc(start.to_double()) : start.to_double(),
+               last = whole ? std::trunc(end.to_double()) : end.to_double();
   const double step = steps > 1 ? (last - first) / static_cast<double>(steps - 1) : 0.0;
   clew::dispatch<kNumeric>(out.dtype(), [&]<class T>() {
     T* p = out.data<T>();

@@ -193,6 +193,16 @@ T sum_of(T x, T y) {
   }
 }
 template <class T>
+T product_of(T x, T y) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return x && y;
+  } else if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(static_cast<uint64_t>(x) * static_cast<uint64_t>(y));
+  } else {
+    return T(static_cast<acc_t<T>>(x) * static_cast<acc_t<T>>(y));
+  }
+}
+template <class T>
 T product_of(T x, const Scalar& s) {
   if constexpr (std::is_same_v<T, bool>) {
     return x && s.to_bool();
@@ -322,7 +332,8 @@ void index_select_cpu(Tensor& out, const Tensor& input, int64_t dim, const Tenso
   read_places(out.data<char>(), input.data<char>(), clew::item_size(out.dtype()), places);
 }
 
-void embedding_cpu(Tensor& out, const Tensor& input, const Tensor& weight, std::optional<int64_t>) {
+void embedding_cpu(Tensor& out, const Tensor& input, const Tensor& weight, std::optional<int64_t>,
+                   std::optional<double>, double, bool, bool) {
   const Places places = places_along("embedding", weight, 0, input);
   read_places(out.data<char>(), weight.data<char>(), clew::item_size(out.dtype()), places);
 }
@@ -429,28 +440,37 @@ void scatter_walk(const Tensor& out, const Tensor& src, const Walk& walk, Write&
   }
 }
 
+enum class ScatterMode { Replace, Add, Multiply };
 void scatter_any(const char* op, Tensor& out, const Tensor& input, int64_t dim, const Tensor& index,
-                 const Tensor& src, bool add) {
+                 const Tensor& src, ScatterMode mode) {
   const Tensor values = contiguous_as(index, DType::Int64);
   const Walk walk(out, wrap_dim(op, dim, out.dim()), values);
   for (int64_t i = 0; i < values.numel(); ++i) walk.checked(op, i);  // before anything is written
   if (!out.is_same(input)) copy_tensor(out, input);
   if (values.numel() == 0) return;
   const Tensor v = src.dtype() == out.dtype() ? src : contiguous_as(src, out.dtype());
-  if (!add) {
+  if (mode == ScatterMode::Replace) {
     by_size(clew::item_size(out.dtype()),
             [&]<class T>() { scatter_walk<T>(out, v, walk, [](T* at, const T* x) { *at = *x; }); });
     return;
   }
   clew::dispatch<kAllDTypes>(out.dtype(), [&]<class T>() {
-    scatter_walk<T>(out, v, walk, [](T* at, const T* x) { *at = sum_of(*at, *x); });
+    if (mode == ScatterMode::Add) {
+      scatter_walk<T>(out, v, walk, [](T* at, const T* x) { *at = sum_of(*at, *x); });
+    } else {
+      scatter_walk<T>(out, v, walk, [](T* at, const T* x) { *at = product_of(*at, *x); });
+    }
   });
 }
-void scatter_cpu(Tensor& out, const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src) {
-  scatter_any("scatter", out, input, dim, index, src, false);
+void scatter_cpu(Tensor& out, const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src,
+                 std::optional<std::string_view> reduce) {
+  scatter_any("scatter", out, input, dim, index, src,
+              !reduce            ? ScatterMode::Replace
+              : *reduce == "add" ? ScatterMode::Add
+                                 : ScatterMode::Multiply);
 }
 void scatter_add_cpu(Tensor& out, const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src) {
-  scatter_any("scatter_add", out, input, dim, index, src, true);
+  scatter_any("scatter_add", out, input, dim, index, src, ScatterMode::Add);
 }
 
 void masked_fill_cpu(Tensor& out, const Tensor& input, const Tensor& mask, const Tensor& value) {

@@ -49,6 +49,11 @@ void binary_cpu(Tensor& out, const Tensor& input, const Tensor& other) {
   run_binary(op, out, input, other);
 }
 
+void square_cpu(Tensor& out, const Tensor& input) {
+  const NoGradGuard guard;
+  run_unary(UnaryOp::square, out, input.dtype() == out.dtype() ? input : input.to(out.dtype()));
+}
+
 // Rounding leaves integers as they are.
 template <UnaryOp op>
 void rounding_cpu(Tensor& out, const Tensor& input) {
@@ -58,6 +63,7 @@ void rounding_cpu(Tensor& out, const Tensor& input) {
 template <BinaryOp op, int sign>
 void scaled_cpu(Tensor& out, const Tensor& input, const Tensor& other, const Scalar& alpha) {
   if (CLEW_LIKELY(alpha.equals(1))) return run_binary(op, out, input, other);
+  if (out.dtype() == kBool) return run_unary(UnaryOp::identity, out, input);  // alpha is False
   run_binary(BinaryOp::add_scaled, out, input, other,
              {.p0 = sign * alpha.to_double(), .p1 = 0, .i0 = sign * alpha.to_int(), .i1 = 0});
 }
@@ -81,11 +87,6 @@ void integer_division_cpu(Tensor& out, const Tensor& input, const Tensor& other)
 }
 
 void pow_cpu(Tensor& out, const Tensor& input, const Tensor& exponent) {
-  if (is_integral(exponent.dtype()) && exponent.numel() != 0) {
-    const NoGradGuard guard;
-    CLEW_CHECK(!any(exponent < 0).item().to_bool(), ValueError, "pow: expected exponents >= 0 for dtype ",
-               exponent.dtype(), ", got a negative one (convert to a floating dtype)");
-  }
   if (is_floating(input.dtype()) && exponent.numel() == 1 && exponent.dim() == 0) {
     const double e = exponent.item().to_double();
     if (e == 2) return run_unary(UnaryOp::square, out, input);
@@ -172,7 +173,7 @@ CLEW_CPU_KERNEL(log1p, unary_cpu<UnaryOp::log1p>);
 CLEW_CPU_KERNEL(expm1, unary_cpu<UnaryOp::expm1>);
 CLEW_CPU_KERNEL(sqrt, unary_cpu<UnaryOp::sqrt>);
 CLEW_CPU_KERNEL(rsqrt, unary_cpu<UnaryOp::rsqrt>);
-CLEW_CPU_KERNEL(square, unary_cpu<UnaryOp::square>);
+CLEW_CPU_KERNEL(square, square_cpu);
 CLEW_CPU_KERNEL(reciprocal, unary_cpu<UnaryOp::reciprocal>);
 CLEW_CPU_KERNEL(sin, unary_cpu<UnaryOp::sin>);
 CLEW_CPU_KERNEL(cos, unary_cpu<UnaryOp::cos>);

@@ -107,15 +107,15 @@ void normal_cpu(Tensor& out, const Tensor&, double mean, double std, const std::
   normal_into(out, mean, std, g);
 }
 
-void randint_low_cpu(Tensor& out, int64_t low, int64_t high, IntArrayRef, const std::optional<Generator>& g,
-                     const TensorOptions&) {
+/// Integers in [low, low + range); a range of 0 stands for 2^64.
+void integers_into(Tensor& out, int64_t low, uint64_t range, const std::optional<Generator>& g) {
   const Generator::State s = claim(g, out.numel());
-  const uint64_t range = static_cast<uint64_t>(high) - static_cast<uint64_t>(low);
   clew::dispatch<kAllDTypes>(out.dtype(), [&]<class T>() {
     for_blocks(out.data<T>(), out.numel(), s, 2, [=](T* x, int64_t count, const philox::Block& b) {
       for (int64_t i = 0; i < count; ++i) {
         const uint64_t word = philox::join64(b.x[2 * i + 1], b.x[2 * i]);
-        const auto v = static_cast<int64_t>(static_cast<uint64_t>(low) + philox::bounded(word, range));
+        const auto v = static_cast<int64_t>(static_cast<uint64_t>(low) +
+                                            (range == 0 ? word : philox::bounded(word, range)));
         if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
           x[i] = T(static_cast<float>(v));
         } else {
@@ -125,9 +125,34 @@ void randint_low_cpu(Tensor& out, int64_t low, int64_t high, IntArrayRef, const 
     });
   });
 }
+void randint_low_cpu(Tensor& out, int64_t low, int64_t high, IntArrayRef, const std::optional<Generator>& g,
+                     const TensorOptions&) {
+  integers_into(out, low, static_cast<uint64_t>(high) - static_cast<uint64_t>(low), g);
+}
 void randint_cpu(Tensor& out, int64_t high, IntArrayRef size, const std::optional<Generator>& g,
                  const TensorOptions& o) {
   randint_low_cpu(out, 0, high, size, g, o);
+}
+
+void random_cpu(Tensor& result, const Tensor&, std::optional<int64_t> from, std::optional<int64_t> to,
+                const std::optional<Generator>& g) {
+  int64_t low = from && to ? *from : 0;
+  uint64_t range = 0;
+  if (from || to) {
+    range = static_cast<uint64_t>(to ? *to : *from) - static_cast<uint64_t>(low);
+  } else {
+    // 0 up to the greatest integer such that the dtype holds all below it.
+    const DType t = result.dtype();
+    const int bits = t == DType::Float16    ? 11
+                     : t == DType::BFloat16 ? 8
+                     : t == DType::Float32  ? 24
+                     : t == DType::Float64  ? 53
+                     : t == DType::Bool     ? 1
+                     : t == DType::UInt8    ? 8
+                                            : static_cast<int>(8 * item_size(t)) - 1;
+    range = (uint64_t{1} << bits) + (is_floating(t) ? 1 : 0);
+  }
+  into_contiguous(result, [&](Tensor& out) { integers_into(out, low, range, g); });
 }
 
 // Fisher-Yates, from the end.
@@ -239,6 +264,7 @@ CLEW_CPU_KERNEL(randn, randn_cpu);
 CLEW_CPU_KERNEL(randint, randint_cpu);
 CLEW_CPU_KERNEL(randint_low, randint_low_cpu);
 CLEW_CPU_KERNEL(randperm, randperm_cpu);
+CLEW_CPU_KERNEL(random, random_cpu);
 CLEW_CPU_KERNEL(uniform, uniform_cpu);
 CLEW_CPU_KERNEL(normal, normal_cpu);
 CLEW_CPU_KERNEL(bernoulli, bernoulli_cpu);

@@ -335,11 +335,11 @@ void max_cpu(Tensor& out, const Tensor& input) {
 void min_cpu(Tensor& out, const Tensor& input) {
   reduce_same(ReduceOp::min, out, input, dim_mask("min", {}, input.dim()));
 }
-void all_cpu(Tensor& out, const Tensor& input, std::optional<int64_t> dim, bool) {
-  reduce_same(ReduceOp::all, out, input, one_mask("all", dim, input.dim()));
+void all_cpu(Tensor& out, const Tensor& input, Dims dim, bool) {
+  reduce_same(ReduceOp::all, out, input, dim_mask("all", dim, input.dim()));
 }
-void any_cpu(Tensor& out, const Tensor& input, std::optional<int64_t> dim, bool) {
-  reduce_same(ReduceOp::any, out, input, one_mask("any", dim, input.dim()));
+void any_cpu(Tensor& out, const Tensor& input, Dims dim, bool) {
+  reduce_same(ReduceOp::any, out, input, dim_mask("any", dim, input.dim()));
 }
 
 /// Index of the extremum along one dimension (any number of dims of one merged run).
@@ -469,11 +469,11 @@ void variance(const Tensor& out, const Tensor& input, uint64_t mask, double corr
         store(out.dtype(), o, root ? std::sqrt(v) : v);
       });
 }
-void var_cpu(Tensor& out, const Tensor& input, Dims dim, double correction, bool) {
-  variance(out, input, dim_mask("var", dim, input.dim()), correction, false);
+void var_cpu(Tensor& out, const Tensor& input, Dims dim, std::optional<Scalar> correction, bool) {
+  variance(out, input, dim_mask("var", dim, input.dim()), correction.value_or(1).to_double(), false);
 }
-void std_cpu(Tensor& out, const Tensor& input, Dims dim, double correction, bool) {
-  variance(out, input, dim_mask("std", dim, input.dim()), correction, true);
+void std_cpu(Tensor& out, const Tensor& input, Dims dim, std::optional<Scalar> correction, bool) {
+  variance(out, input, dim_mask("std", dim, input.dim()), correction.value_or(1).to_double(), true);
 }
 
 void logsumexp_cpu(Tensor& out, const Tensor& input, IntArrayRef dim, bool) {
@@ -550,7 +550,8 @@ void general_norm(const Tensor& out, const Tensor& input, uint64_t mask, double 
       });
 }
 
-void norm_cpu(Tensor& out, const Tensor& input, double p, Dims dim, bool) {
+void norm_cpu(Tensor& out, const Tensor& given, double p, Dims dim, bool, std::optional<DType>) {
+  const Tensor input = given.dtype() == out.dtype() ? given : contiguous_as(given, out.dtype());
   const uint64_t mask = dim_mask("norm", dim, input.dim());
   if (p == 2) {
     reduce_wide(ReduceOp::sum_squares, ReduceOp::sum_squares, false, out, input, mask,
@@ -560,83 +561,6 @@ void norm_cpu(Tensor& out, const Tensor& input, double p, Dims dim, bool) {
   } else {
     clew::dispatch<kFloating>(input.dtype(), [&]<class T>() { general_norm<T>(out, input, mask, p); });
   }
-}
-
-/// Running sums of contiguous rows: eight rows side by side, since each sum waits for the one before.
-template <class T, class Sum>
-void cumsum_rows(T* out, const T* in, int64_t rows, int64_t n) {
-  constexpr int64_t kRows = 8;
-  parallel_for(0, (rows + kRows - 1) / kRows, std::max<int64_t>(1, kGrainMemory / (n * kRows)),
-               [&](int64_t b, int64_t e) {
-                 int64_t r = b * kRows;
-                 const int64_t end = std::min(rows, e * kRows);
-                 for (; r + kRows <= end; r += kRows) {
-                   const T* a = in + r * n;
-                   T* o = out + r * n;
-                   Sum total[kRows] = {};
-                   for (int64_t i = 0; i < n; ++i) {
-                     for (int64_t k = 0; k < kRows; ++k) {
-                       total[k] += static_cast<Sum>(a[k * n + i]);
-                       o[k * n + i] = static_cast<T>(total[k]);
-                     }
-                   }
-                 }
-                 for (; r < end; ++r) {
-                   Sum total = 0;
-                   for (int64_t i = r * n; i < (r + 1) * n; ++i) {
-                     total += static_cast<Sum>(in[i]);
-                     out[i] = static_cast<T>(total);
-                   }
-                 }
-               });
-}
-
-void cumsum_cpu(Tensor& out, const Tensor& input, int64_t dim, std::optional<DType>) {
-  if (out.numel() == 0) return;
-  const bool last = out.dim() > 0 && wrap_dim("cumsum", dim, out.dim()) == out.dim() - 1;
-  if (last &&
-      (out.dtype() == DType::Float32 || out.dtype() == DType::Float64 || out.dtype() == DType::Int64)) {
-    const Tensor x = contiguous_as(input, out.dtype());
-    const int64_t n = out.sizes().back();
-    clew::dispatch<kAllDTypes>(out.dtype(), [&]<class T>() {
-      using Sum = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
-      if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, int64_t>)
-        cumsum_rows<T, Sum>(out.data<T>(), x.data<T>(), out.numel() / n, n);
-    });
-    return;
-  }
-  copy_tensor(out, input);
-  if (out.dim() == 0) return;
-  const auto d = static_cast<size_t>(wrap_dim("cumsum", dim, out.dim()));
-  const int64_t n = out.sizes()[d], inner = out.strides()[d], outer = out.numel() / (n * inner);
-  clew::dispatch<kAllDTypes>(out.dtype(), [&]<class T>() {
-    using Sum = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
-    constexpr int64_t kWidth = 32;
-    const int64_t pieces = (inner + kWidth - 1) / kWidth;
-    T* const base = out.data<T>();
-    parallel_for(0, outer * pieces, std::max<int64_t>(1, kGrainMemory / (n * std::min(inner, kWidth))),
-                 [&](int64_t b, int64_t e) {
-                   for (int64_t u = b; u < e; ++u) {
-                     const int64_t column = u % pieces * kWidth, width = std::min(kWidth, inner - column);
-                     T* p = base + u / pieces * n * inner + column;
-                     Sum total[kWidth] = {};
-                     for (int64_t i = 0; i < n; ++i, p += inner) {
-                       for (int64_t c = 0; c < width; ++c) {
-                         if constexpr (std::is_same_v<T, bool>) {
-                           total[c] |= static_cast<Sum>(p[c]);
-                           p[c] = total[c] != 0;
-                         } else if constexpr (std::is_integral_v<T>) {
-                           total[c] += static_cast<Sum>(p[c]);
-                           p[c] = static_cast<T>(total[c]);
-                         } else {
-                           total[c] += static_cast<Sum>(static_cast<acc_t<T>>(p[c]));
-                           p[c] = T(static_cast<acc_t<T>>(total[c]));
-                         }
-                       }
-                     }
-                   }
-                 });
-  });
 }
 
 }  // namespace
@@ -657,9 +581,8 @@ CLEW_CPU_KERNEL(argmin, argmin_cpu);
 CLEW_CPU_KERNEL(var, var_cpu);
 CLEW_CPU_KERNEL(std, std_cpu);
 CLEW_CPU_KERNEL(logsumexp, logsumexp_cpu);
-CLEW_CPU_KERNEL(norm, norm_cpu);
+CLEW_CPU_KERNEL(linalg_vector_norm, norm_cpu);
 CLEW_CPU_KERNEL(all, all_cpu);
 CLEW_CPU_KERNEL(any, any_cpu);
-CLEW_CPU_KERNEL(cumsum, cumsum_cpu);
 
 }  // namespace clew

@@ -230,6 +230,17 @@ void copy_into(const Tensor& self, const Tensor& result) {
   copy_(self, result);
 }
 
+void become_view(const OpInfo& op, const Tensor& self, const Tensor& view) {
+  TensorBody *to = self.body(), *from = view.body();
+  // What saved this very tensor would read it in its new shape: to the tape that is a write.
+  self.storage()->bump_version(op.name);
+  to->set_geometry(view.sizes(), view.strides(), view.storage_offset());
+  if (from->node == nullptr) return;
+  auto* node = static_cast<autograd::Node*>(from->node);
+  autograd::set_history(self, Ref<autograd::Node>::share(node), from->output_nr);
+  if (to->view_base == nullptr) ++to->history_version;
+}
+
 Tensor preserve(const OpInfo& op, const Tensor& self, const Slots& slots) {
   for (uint8_t i = 0; i < op.saves.count; ++i) {
     const Saves::Item& item = op.saves.items[i];

@@ -221,6 +221,8 @@ CLEW_API bool writes_directly(const OpInfo& op, const Tensor& self, const Slots&
 /// Refuses a result that does not fit into `self`.
 CLEW_API void check_result_fits(const OpInfo& op, const Tensor& self, const TensorMeta& result);
 CLEW_API void copy_into(const Tensor& self, const Tensor& result);
+/// `x.squeeze_()`: `self` takes over the geometry and the history of `view`, which shows all of it.
+CLEW_API void become_view(const OpInfo& op, const Tensor& self, const Tensor& view);
 /// A copy of `self`'s data with its history, for formulas that read what an in-place op overwrites.
 CLEW_API Tensor preserve(const OpInfo& op, const Tensor& self, const Slots& slots);
 CLEW_API void finish_inplace(const Ref<autograd::OpNode>& node, const Tensor& self);
@@ -229,6 +231,10 @@ template <class... A>
 Tensor apply_inplace_now(const OpDef<Tensor(const Tensor&, A...)>& op, const Tensor& self,
                          const std::remove_cvref_t<A>&... args) {
   autograd::check_inplace(op.info.name, self);
+  if (op.view != nullptr) {
+    become_view(op.info, self, apply_now<Tensor, const Tensor&, A...>(op, self, args...));
+    return self;
+  }
   if (op.composite != nullptr) {
     // What the composite saves of `self` must survive the write.
     const bool recording = thread_state.grad_enabled && any_requires_grad(Slots(self, args...));
@@ -323,7 +329,7 @@ Value apply_detail::run_boxed(const void* op_def, std::span<Value> args, bool in
               if (inplace) return Value(apply_inplace(op, a...));
             }
           }
-          return Value(apply(op, a...));
+          return Value(::clew::apply(op, a...));
         },
         unboxed);
   }(std::index_sequence_for<A...>{});

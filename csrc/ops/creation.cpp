@@ -54,7 +54,12 @@ TensorMeta arange_start_meta(const Scalar& start, const Scalar& end, const Scala
   CLEW_CHECK(dtype != DType::Bool, DTypeError, "arange: expected a numeric dtype, got ", dtype);
   CLEW_CHECK(step.to_double() != 0, ValueError, "arange: expected step != 0, got ", step);
   int64_t n = 0;
-  if (floating) {
+  // Bounds of an int64 range are cut to integers before they are counted with.
+  const bool whole = floating && dtype == DType::Int64 && std::abs(start.to_double()) < 9e18 &&
+                     std::abs(end.to_double()) < 9e18 && std::abs(step.to_double()) < 9e18;
+  CLEW_CHECK(!whole || step.to_int() != 0, ValueError,
+             "arange: expected a step of at least 1 for dtype int64, got ", step);
+  if (floating && !whole) {
     const double a = start.to_double(), b = end.to_double(), by = step.to_double();
     CLEW_CHECK(std::isfinite(a) && std::isfinite(b) && !std::isnan(by), ValueError,
                "arange: expected finite bounds, got start ", start, ", end ", end, ", step ", step);

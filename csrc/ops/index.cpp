@@ -8,8 +8,8 @@ namespace clew {
 namespace {
 
 void check_index_dtype(const char* op, const char* name, const Tensor& index) {
-  CLEW_CHECK(index.dtype() == DType::Int64 || index.dtype() == DType::Int32, DTypeError, op, ": expected ",
-             name, " of dtype int64 or int32, got ", index.dtype());
+  CLEW_CHECK(index.dtype() == DType::Int64 || index.dtype() == DType::Int32 || index.numel() == 0, DTypeError,
+             op, ": expected ", name, " of dtype int64 or int32, got ", index.dtype());
 }
 
 int64_t size_at(const Tensor& t, int64_t dim) {
@@ -112,7 +112,10 @@ TensorMeta scatter_meta_named(const char* op, const Tensor& input, int64_t dim, 
   }
   return input.meta();
 }
-TensorMeta scatter_meta(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src) {
+TensorMeta scatter_meta(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src,
+                        std::optional<std::string_view> reduce) {
+  CLEW_CHECK(!reduce || *reduce == "add" || *reduce == "multiply", ValueError,
+             "scatter: expected reduce to be 'add', 'multiply' or None, got '", reduce.value_or(""), "'");
   return scatter_meta_named("scatter", input, dim, index, src);
 }
 TensorMeta scatter_add_meta(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src) {
@@ -158,7 +161,10 @@ Tensor nonzero_compute(const Tensor& input) {
   return out;
 }
 
-TensorMeta embedding_meta(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx) {
+TensorMeta embedding_meta(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx,
+                          std::optional<double>, double, bool, bool sparse) {
+  CLEW_CHECK(!sparse, NotImplementedError,
+             "embedding: expected sparse=False, got True (gradients are dense tensors)");
   check_index_dtype("embedding", "input", input);
   CLEW_CHECK(weight.dim() == 2, ShapeError,
              "embedding: expected weight of shape (num_embeddings, embedding_dim), got ", weight.sizes());
@@ -179,7 +185,25 @@ GradList embedding_grad(const Backward& ctx, const Tensor& g) {
     const int64_t row = *padding < 0 ? *padding + sizes[0] : *padding;
     source = masked_fill(source, unsqueeze(eq(rows, weak_scalar_tensor(row)), 1), weak_scalar_tensor(0));
   }
+  if (ctx.arg<bool>(5)) {  // each row by how often it was asked for
+    const Tensor counts =
+        index_add(zeros({sizes[0]}, g.options()), 0, rows, ones({rows.numel()}, g.options()));
+    source = div(source, unsqueeze(index_select(counts, 0, rows), 1));
+  }
   return {Tensor(), index_add_(zeros(sizes, g.options()), 0, rows, source)};
+}
+
+/// Scales the rows that `input` asks for down to a norm of `max_norm`, outside of the tape.
+void embedding_renorm(const Tensor& input, const Tensor& weight, double max_norm, double norm_type) {
+  const NoGradGuard guard;
+  CLEW_CHECK(max_norm >= 0, ValueError, "embedding: expected max_norm >= 0, got ", max_norm);
+  if (input.numel() == 0 || weight.is_meta()) return;
+  const Tensor rows = reshape(input, {-1}), table = weight.detach();
+  const Tensor taken = index_select(table, 0, rows);
+  const Tensor length = norm(taken, norm_type, IntArrayRef{1}, true);
+  const Tensor shrunk = mul(taken, div(weak_scalar_tensor(max_norm), add(length, weak_scalar_tensor(1e-7))));
+  const Tensor indices[] = {rows};
+  index_put_(table, indices, where(gt(length, weak_scalar_tensor(max_norm)), shrunk, taken));
 }
 
 Tensor one_hot_composite(const Tensor& input, int64_t num_classes) {
@@ -384,6 +408,7 @@ Args:
     dim: the dimension.
     index: int64 or int32, with the dimensions of `input`.
     src: at least as large as `index`, dtype of `input`; or a number.
+    reduce: 'add' or 'multiply' what stands there instead of replacing it; then without a gradient.
 Returns:
     Tensor of shape (*).
 Raises:
@@ -397,16 +422,21 @@ Example:
     .kernel = &scatter_kernel,
     .saves = kSavesNothing.input(1),
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
+      CLEW_CHECK(!ctx.arg<std::optional<std::string_view>>(4), NotImplementedError,
+                 "scatter: expected reduce=None where a gradient is wanted, got '",
+                 ctx.arg<std::optional<std::string_view>>(4).value_or(""), "' (use scatter_add)");
       Tensor input;
       if (ctx.needs(0)) input = scatter(g, ctx.arg<int64_t>(1), ctx.input(1), zeros({}, g.options()));
       return {input, Tensor(), ctx.needs(2) ? scatter_src_grad(ctx, g) : Tensor()};
     },
 }};
-Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src) {
-  return apply(scatter_op, input, dim, index, src);
+Tensor scatter(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src,
+               std::optional<std::string_view> reduce) {
+  return apply(scatter_op, input, dim, index, src, reduce);
 }
-Tensor scatter_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src) {
-  return apply_inplace(scatter_op, input, dim, index, src);
+Tensor scatter_(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src,
+                std::optional<std::string_view> reduce) {
+  return apply_inplace(scatter_op, input, dim, index, src, reduce);
 }
 
 CLEW_OP_PAGE(scatter_add) = {{
@@ -522,6 +552,10 @@ Args:
     input: int64 or int32 row numbers, shape (*).
     weight: shape (num_embeddings, embedding_dim).
     padding_idx: a row that gets no gradient; negative counts from the end.
+    max_norm: rows longer than this are first scaled down, in `weight` itself.
+    norm_type: p of that norm.
+    scale_grad_by_freq: divide a row's gradient by how often `input` names it.
+    sparse: only False.
 Returns:
     Tensor of shape (*, embedding_dim).
 Raises:
@@ -535,8 +569,10 @@ Example:
     .saves = kSavesNothing.input(0),
     .grad = embedding_grad,
 }};
-Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx) {
-  return apply(embedding_op, input, weight, padding_idx);
+Tensor embedding(const Tensor& input, const Tensor& weight, std::optional<int64_t> padding_idx,
+                 std::optional<double> max_norm, double norm_type, bool scale_grad_by_freq, bool sparse) {
+  if (max_norm) embedding_renorm(input, weight, *max_norm, norm_type);
+  return apply(embedding_op, input, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse);
 }
 
 CLEW_OP_PAGE(one_hot) = {{

@@ -364,6 +364,10 @@ Tensor addmm(const Tensor& input, const Tensor& mat1, const Tensor& mat2, const 
              const Scalar& alpha) {
   return apply(addmm_op, input, mat1, mat2, beta, alpha);
 }
+Tensor addmm_(const Tensor& input, const Tensor& mat1, const Tensor& mat2, const Scalar& beta,
+              const Scalar& alpha) {
+  return apply_inplace(addmm_op, input, mat1, mat2, beta, alpha);
+}
 
 CLEW_OP_PAGE(linear) = {{
     .name = "linear",

@@ -9,6 +9,9 @@ namespace clew {
 namespace {
 
 TensorMeta same_meta(const Tensor& input) { return {input.sizes().vec(), input.dtype()}; }
+TensorMeta square_meta(const Tensor& input) {
+  return {input.sizes().vec(), input.dtype() == kBool ? kInt64 : input.dtype()};
+}
 TensorMeta bool_meta(const Tensor& input) { return {input.sizes().vec(), DType::Bool}; }
 
 TensorMeta broadcast_meta(const char* op, const Tensor& a, const Tensor& b, DType dtype) {
@@ -99,8 +102,9 @@ CLEW_UNARY(rsqrt, kFloating, Floating, same_meta, Float32, kOutput,
            })
 CLEW_INPLACE_TWIN(rsqrt)
 
-CLEW_UNARY(square, kNumeric, None, same_meta, None, kInput,
-           CLEW_UNARY_DOC("Square.", "x * x", "    >>> clew.square(clew.tensor([3.0])).tolist()\n    [9.0]"),
+CLEW_UNARY(square, kAllDTypes, None, square_meta, None, kInput,
+           CLEW_UNARY_DOC("Square; of bools, as int64.", "x * x",
+                          "    >>> clew.square(clew.tensor([3.0])).tolist()\n    [9.0]"),
            CLEW_GRAD(g*(ctx.input(0) * 2)))
 CLEW_INPLACE_TWIN(square)
 
@@ -176,7 +180,7 @@ CLEW_UNARY(silu, kFloating, Floating, same_meta, None, kInput,
              return {g * (s * (1 + x * (1 - s)))};
            })
 
-CLEW_UNARY(sign, kNumeric, None, same_meta, None, kSavesNothing,
+CLEW_UNARY(sign, kAllDTypes, None, same_meta, None, kSavesNothing,
            CLEW_UNARY_DOC("-1, 0 or 1; the gradient is 0.", "sign(x)",
                           "    >>> clew.sign(clew.tensor([-3.0, 0.0])).tolist()\n    [-1.0, 0.0]"),
            kZeroGrad)
@@ -354,8 +358,8 @@ namespace {
 void check_alpha(const char* op, const Tensor& input, const Scalar& alpha) {
   CLEW_CHECK(!alpha.is_floating() || is_differentiable(input.dtype()), DTypeError, op,
              ": expected an integer alpha for dtype ", input.dtype(), ", got ", alpha);
-  CLEW_CHECK(input.dtype() != kBool || alpha.equals(1), DTypeError, op,
-             ": expected alpha 1 for dtype bool, got ", alpha);
+  CLEW_CHECK(input.dtype() != kBool || alpha.equals(1) || alpha.kind() == Scalar::Kind::Bool, DTypeError, op,
+             ": expected a bool alpha, or 1, for dtype bool, got ", alpha);
 }
 }  // namespace
 
@@ -556,8 +560,21 @@ CLEW_OP_PAGE(pow) = {{
       return {gx, gp};
     },
 }};
-Tensor pow(const Tensor& input, const Tensor& exponent) { return apply(pow_op, input, exponent); }
-Tensor pow_(const Tensor& input, const Tensor& exponent) { return apply_inplace(pow_op, input, exponent); }
+// A tensor of negative exponents is taken as it comes: most powers round to 0.
+static void check_exponent(const Tensor& input, const Tensor& exponent) {
+  if (CLEW_LIKELY(!exponent.body()->weak_scalar || is_differentiable(input.dtype()))) return;
+  CLEW_CHECK(is_floating(exponent.dtype()) || exponent.item<int64_t>() >= 0, ValueError,
+             "pow: expected exponents >= 0 for dtype ", input.dtype(), ", got ", exponent.item<int64_t>(),
+             " (convert to a floating dtype)");
+}
+Tensor pow(const Tensor& input, const Tensor& exponent) {
+  check_exponent(input, exponent);
+  return apply(pow_op, input, exponent);
+}
+Tensor pow_(const Tensor& input, const Tensor& exponent) {
+  check_exponent(input, exponent);
+  return apply_inplace(pow_op, input, exponent);
+}
 
 #define CLEW_COMPARISON(id, symbol)                                                               \
   CLEW_BINARY(id, kAllDTypes, Common, DType::Bool, false, Widest, kSavesNothing,                  \
@@ -655,6 +672,20 @@ CLEW_OP_PAGE(where) = {{
 Tensor where(const Tensor& condition, const Tensor& input, const Tensor& other) {
   return apply(where_op, condition, input, other);
 }
+
+CLEW_OP_PAGE(where_condition) = {{
+    .name = "where.condition",
+    .doc = "Where the elements that are not 0 stand, an index tensor per dimension.\n\nArgs:\n    condition: "
+           "shape (d1, ..., dk).\nReturns:\n    k int64 tensors of one length, as x[indices] takes "
+           "them.\nExample:\n"
+           "    >>> clew.where(clew.tensor([0, 2, 3]))[0].tolist()\n    [1, 2]",
+    .composite =
+        [](const Tensor& condition) {
+          const Tensor c = condition.dim() == 0 ? unsqueeze(condition, 0) : condition;
+          return unbind(nonzero(c), 1);
+        },
+}};
+TensorList where(const Tensor& condition) { return ::clew::apply(where_condition_op, condition); }
 
 #undef CLEW_GRAD
 #undef CLEW_INPLACE_TWIN

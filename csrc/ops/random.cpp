@@ -101,6 +101,20 @@ TensorMeta normal_meta(const Tensor& input, double, double std, const std::optio
   CLEW_CHECK(std >= 0, ValueError, "normal_: expected std >= 0, got ", std);
   return input.meta();
 }
+TensorMeta random_meta(const Tensor& input, std::optional<int64_t> from, std::optional<int64_t> to,
+                       const std::optional<Generator>&) {
+  CLEW_CHECK(!is_complex(input.dtype()), DTypeError, "random_: expected a real dtype, got ", input.dtype());
+  const int64_t low = from && to ? *from : 0, top = largest_integer(input.dtype());
+  const int64_t bottom = input.dtype() == DType::Bool || input.dtype() == DType::UInt8 ? 0
+                         : is_floating(input.dtype())                                  ? -top
+                                                                                       : -top - 1;
+  if (!from && !to) return input.meta();
+  const int64_t high = to ? *to : *from;
+  CLEW_CHECK(low < high, ValueError, "random_: expected from < to, got from ", low, " and to ", high);
+  CLEW_CHECK(low >= bottom && high - 1 <= top, ValueError, "random_: expected bounds that ", input.dtype(),
+             " can hold, got from ", low, " and to ", high);
+  return input.meta();
+}
 TensorMeta bernoulli_meta(const Tensor& input, const std::optional<Generator>&) { return input.meta(); }
 
 TensorMeta multinomial_meta(const Tensor& input, int64_t num_samples, bool replacement,
@@ -389,6 +403,175 @@ Example:
 }};
 Tensor bernoulli(const Tensor& input, const std::optional<Generator>& generator) {
   return apply(bernoulli_op, input, generator);
+}
+
+CLEW_OP_PAGE(bernoulli_p) = {{
+    .name = "bernoulli.p",
+    .doc = R"(1 with probability p, else 0, in the shape of `input`.
+
+Args:
+    input: shape (*); its values are not read.
+    p: probability in [0, 1].
+    generator: default: the generator that manual_seed sets.
+Returns:
+    Tensor of shape (*), dtype of `input`.
+Raises:
+    ValueError: `p` outside of [0, 1].
+Example:
+    >>> clew.bernoulli(clew.zeros(2), 1.0).tolist()
+    [1.0, 1.0])",
+    .composite =
+        [](const Tensor& input, double p, const std::optional<Generator>& generator) {
+          CLEW_CHECK(p >= 0 && p <= 1, ValueError, "bernoulli: expected p in [0, 1], got ", p);
+          const Tensor chances = full(input.sizes(), p, TensorOptions(DType::Float64).device(input.device()));
+          return bernoulli(chances, generator).to(input.dtype());
+        },
+}};
+Tensor bernoulli(const Tensor& input, double p, const std::optional<Generator>& generator) {
+  return apply(bernoulli_p_op, input, p, generator);
+}
+
+CLEW_OP_PAGE(random) = {{
+    .name = "random",
+    .doc = R"(Overwrites `input` with uniform random integers in [from, to).
+
+Args:
+    input: shape (*).
+    from, to: bounds, `to` not included. One number is `to`, with from = 0. None: from 0 to the greatest integer up to
+        which the dtype holds all, included.
+    generator: default: the generator that manual_seed sets.
+Returns:
+    `input`.
+Raises:
+    ValueError: an empty range, or one that the dtype cannot hold.
+Example:
+    >>> clew.zeros(2).random_(1).tolist()
+    [0.0, 0.0])",
+    .inplace = true,
+    .meta = random_meta,
+    .kernel = &random_kernel,
+    .grad = zero_grad,
+}};
+Tensor random(const Tensor& input, std::optional<int64_t> from, std::optional<int64_t> to,
+              const std::optional<Generator>& generator) {
+  return apply(random_op, input, from, to, generator);
+}
+Tensor random_(const Tensor& input, std::optional<int64_t> from, std::optional<int64_t> to,
+               const std::optional<Generator>& generator) {
+  return apply_inplace(random_op, input, from, to, generator);
+}
+
+CLEW_OP_PAGE(exponential) = {{
+    .name = "exponential",
+    .doc = R"(Overwrites `input` with random numbers from an exponential distribution.
+
+    density lambd * e^(-lambd x), x > 0
+
+Args:
+    input: shape (*), floating.
+    lambd: rate, > 0.
+    generator: default: the generator that manual_seed sets.
+Returns:
+    `input`.
+Raises:
+    ValueError: lambd <= 0.
+Example:
+    >>> bool((clew.zeros(9).exponential_() > 0).all())
+    True)",
+    .dtypes = kFloating,
+    .composite = [](const Tensor& input, double lambd, const std::optional<Generator>& generator) -> Tensor {
+      CLEW_CHECK(is_floating(input.dtype()), DTypeError, "exponential_: expected a floating dtype, got ",
+                 input.dtype());
+      CLEW_CHECK(lambd > 0, ValueError, "exponential_: expected lambd > 0, got ", lambd);
+      const Tensor u = rand(input.sizes(), generator, TensorOptions(DType::Float64).device(input.device()));
+      // 1 - u lies in (0, 1]; the least positive number of the dtype stands for what rounds to 0.
+      const double least = input.dtype() == DType::Float16   ? 0x1p-14
+                           : input.dtype() == DType::Float64 ? 0x1p-1022
+                                                             : 0x1p-126;
+      return clamp(log1p(neg(u)) * (-1 / lambd), std::optional<Scalar>(least)).to(input.dtype());
+    },
+}};
+Tensor exponential(const Tensor& input, double lambd, const std::optional<Generator>& generator) {
+  return apply(exponential_op, input, lambd, generator);
+}
+Tensor exponential_(const Tensor& input, double lambd, const std::optional<Generator>& generator) {
+  return apply_inplace(exponential_op, input, lambd, generator);
+}
+
+CLEW_OP_PAGE(normal_of) = {{
+    .name = "normal_of",
+    .doc = R"(Random numbers from normal distributions, one per element.
+
+Args:
+    mean, std: shapes that broadcast together, floating; std >= 0. Either may be a number. They get no gradient.
+    generator: default: the generator that manual_seed sets.
+Returns:
+    Tensor of the broadcast shape and promoted dtype.
+Raises:
+    ValueError: a negative std.
+Example:
+    >>> clew.normal(clew.tensor([3.0]), 0.0).tolist()
+    [3.0])",
+    .dtypes = kFloating,
+    .composite = [](const Tensor& mean, const Tensor& std,
+                    const std::optional<Generator>& generator) -> Tensor {
+      CLEW_CHECK(is_floating(mean.dtype()) && is_floating(std.dtype()), DTypeError,
+                 "normal: expected floating mean and std, got ", mean.dtype(), " and ", std.dtype());
+      if (!std.is_meta())
+        CLEW_CHECK(!any(std.detach() < 0).item<bool>(), ValueError,
+                   "normal: expected std >= 0, got a negative one");
+      const Tensor m = mean.detach(), s = std.detach();
+      const Tensor center = m + s * 0.0;  // shape and dtype of the result
+      return randn(center.sizes(), generator, center.options()) * s + m;
+    },
+}};
+Tensor normal_of(const Tensor& mean, const Tensor& std, const std::optional<Generator>& generator) {
+  return apply(normal_of_op, mean, std, generator);
+}
+
+CLEW_OP_PAGE(randint_like) = {{
+    .name = "randint_like",
+    .doc = R"(Uniform random integers in [0, high) in the shape of `input`.
+
+Args:
+    input: shape (*).
+    high: bound, not included; > 0.
+    dtype, device: default: those of `input`.
+    requires_grad: whether operations on it are recorded.
+Returns:
+    Tensor of shape (*).
+Example:
+    >>> clew.randint_like(clew.zeros(2), 1).tolist()
+    [0.0, 0.0])",
+    .composite =
+        [](const Tensor& input, int64_t high, const TensorOptions& o) {
+          return randint(0, high, input.sizes(), std::nullopt, like(input, o));
+        },
+}};
+Tensor randint_like(const Tensor& input, int64_t high, const TensorOptions& options) {
+  return apply(randint_like_op, input, high, options);
+}
+CLEW_OP_PAGE(randint_like_low) = {{
+    .name = "randint_like.low",
+    .doc = R"(Uniform random integers in [low, high) in the shape of `input`.
+
+Args:
+    input: shape (*).
+    low, high: bounds, `high` not included.
+    dtype, device: default: those of `input`.
+    requires_grad: whether operations on it are recorded.
+Returns:
+    Tensor of shape (*).
+Example:
+    >>> clew.randint_like(clew.zeros(2), 3, 4).tolist()
+    [3.0, 3.0])",
+    .composite =
+        [](const Tensor& input, int64_t low, int64_t high, const TensorOptions& o) {
+          return randint(low, high, input.sizes(), std::nullopt, like(input, o));
+        },
+}};
+Tensor randint_like(const Tensor& input, int64_t low, int64_t high, const TensorOptions& options) {
+  return apply(randint_like_low_op, input, low, high, options);
 }
 
 CLEW_OP_PAGE(multinomial) = {{

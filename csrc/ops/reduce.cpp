@@ -85,31 +85,34 @@ TensorMeta argmin_meta(const Tensor& input, std::optional<int64_t> dim, bool kee
   return {extremum_meta("argmin", input, one_dim(dim), keepdim).shape, DType::Int64};
 }
 
-TensorMeta var_meta(const Tensor& input, Dims dim, double, bool keepdim) {
+TensorMeta var_meta(const Tensor& input, Dims dim, std::optional<Scalar>, bool keepdim) {
   return {reduced("var", input, dim, keepdim), input.dtype()};
 }
-TensorMeta std_meta(const Tensor& input, Dims dim, double, bool keepdim) {
+TensorMeta std_meta(const Tensor& input, Dims dim, std::optional<Scalar>, bool keepdim) {
   return {reduced("std", input, dim, keepdim), input.dtype()};
 }
 TensorMeta logsumexp_meta(const Tensor& input, IntArrayRef dim, bool keepdim) {
   return {reduced("logsumexp", input, dim, keepdim), input.dtype()};
 }
-TensorMeta norm_meta(const Tensor& input, double p, Dims dim, bool keepdim) {
+TensorMeta norm_meta(const Tensor& input, double p, Dims dim, bool keepdim, std::optional<DType> dtype) {
   CLEW_CHECK(!std::isnan(p), ValueError, "norm: expected a number p, got nan");
+  CLEW_CHECK(!dtype || is_floating(*dtype), DTypeError, "norm: expected a floating dtype, got ", *dtype);
   const uint64_t mask = dim_mask("norm", dim, input.dim());
   if (std::isinf(p) || p < 0) check_not_empty("norm", input, mask);
-  return {reduced_shape(input.sizes(), mask, keepdim), input.dtype()};
+  return {reduced_shape(input.sizes(), mask, keepdim), dtype.value_or(input.dtype())};
 }
-TensorMeta all_meta(const Tensor& input, std::optional<int64_t> dim, bool keepdim) {
-  return {reduced("all", input, one_dim(dim), keepdim),
-          input.dtype() == DType::UInt8 ? DType::UInt8 : DType::Bool};
+TensorMeta all_meta(const Tensor& input, Dims dim, bool keepdim) {
+  return {reduced("all", input, dim, keepdim), input.dtype() == DType::UInt8 ? DType::UInt8 : DType::Bool};
 }
-TensorMeta any_meta(const Tensor& input, std::optional<int64_t> dim, bool keepdim) {
-  return {reduced("any", input, one_dim(dim), keepdim),
-          input.dtype() == DType::UInt8 ? DType::UInt8 : DType::Bool};
+TensorMeta any_meta(const Tensor& input, Dims dim, bool keepdim) {
+  return {reduced("any", input, dim, keepdim), input.dtype() == DType::UInt8 ? DType::UInt8 : DType::Bool};
 }
 TensorMeta cumsum_meta(const Tensor& input, int64_t dim, std::optional<DType> dtype) {
   wrap_dim("cumsum", dim, input.dim());
+  return {input.sizes().vec(), sum_dtype(input, dtype)};
+}
+TensorMeta cumprod_meta(const Tensor& input, int64_t dim, std::optional<DType> dtype) {
+  wrap_dim("cumprod", dim, input.dim());
   return {input.sizes().vec(), sum_dtype(input, dtype)};
 }
 
@@ -164,6 +167,27 @@ GradList prod_grad(const Backward& ctx, const Tensor& g) {
                        where(eq(zero_count, weak_scalar_tensor(0)), product / without, none))};
 }
 
+/// dx_i = sum over k >= i of g_k times the product of x_0 ... x_k without x_i.
+GradList cumprod_grad(const Backward& ctx, const Tensor& g) {
+  Tensor x = ctx.input(0);
+  if (x.dtype() != g.dtype()) x = cast(x, g.dtype());
+  if (x.dim() == 0 || x.numel() == 0) return {g};
+  const int64_t dim = ctx.arg<int64_t>(1);
+  if (!any(eq(x, weak_scalar_tensor(0))).item<bool>()) {
+    const Tensor terms = g * ctx.output();
+    return {flip(cumsum(flip(terms, {dim}), dim), {dim}) / x};
+  }
+  // A square of factors per row, whose row i leaves out x_i: no division, and right to every order.
+  const Tensor rows = movedim(x, {dim}, {-1});
+  const int64_t n = rows.sizes().back();
+  Shape square = rows.sizes().vec();
+  square.push_back(n);
+  const Tensor others = masked_fill(expand(unsqueeze(rows, -2), square),
+                                    eye(n, n, TensorOptions(DType::Bool)), weak_scalar_tensor(1));
+  const Tensor products = triu(cumprod(others, -1));
+  return {movedim(sum(products * unsqueeze(movedim(g, {dim}, {-1}), -2), {-1}), {-1}, {dim})};
+}
+
 /// Ties share the gradient evenly.
 GradList spread_over_ties(const char* op, const Backward& ctx, const Tensor& g, Dims dim, bool keepdim) {
   const Tensor input = ctx.input(0);
@@ -199,7 +223,7 @@ Tensor var_grad_of(const char* op, const Backward& ctx, const Tensor& g) {
   const Tensor input = ctx.input(0);
   const Dims dim = ctx.arg<Dims>(1);
   const double n = static_cast<double>(reduced_count(input.sizes(), dim_mask(op, dim, input.dim())));
-  const double freedom = std::max(0.0, n - ctx.arg<double>(2));
+  const double freedom = std::max(0.0, n - ctx.arg<std::optional<Scalar>>(2).value_or(1).to_double());
   const Tensor grad = restored(op, g, input.sizes(), dim, ctx.arg<bool>(3));
   return (grad * (2.0 / freedom)) * (input - mean(input, dim, true));
 }
@@ -524,7 +548,7 @@ CLEW_OP_PAGE(var) = {{
 Args:
     input: shape (*), floating.
     dim: dimensions to reduce; None: all.
-    correction: 1 for the unbiased estimate, 0 for the biased one.
+    correction: 1 (also None) for the unbiased estimate, 0 for the biased one.
     keepdim: keep the reduced dimensions with size 1.
 Returns:
     Tensor without (or with size 1 at) the reduced dimensions.
@@ -541,9 +565,27 @@ Example:
     .saves = kSavesNothing.input(0),
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList { return {var_grad_of("var", ctx, g)}; },
 }};
-Tensor var(const Tensor& input, Dims dim, double correction, bool keepdim) {
+Tensor var(const Tensor& input, Dims dim, std::optional<Scalar> correction, bool keepdim) {
   return apply(var_op, input, dim, correction, keepdim);
 }
+
+CLEW_OP_PAGE(var_unbiased) = {{
+    .name = "var.unbiased",
+    .doc = R"(Variance of all elements, in the older spelling.
+
+Args:
+    input: shape (*), floating.
+    unbiased: True is correction=1, False is correction=0.
+Returns:
+    0-dim tensor.
+Example:
+    >>> clew.tensor([1.0, 3.0]).var(False).item()
+    1.0)",
+    .dtypes = kFloating,
+    .composite = [](const Tensor& input,
+                    bool unbiased) { return var(input, std::nullopt, unbiased ? Scalar(1) : Scalar(0)); },
+}};
+Tensor var(const Tensor& input, bool unbiased) { return apply(var_unbiased_op, input, unbiased); }
 
 CLEW_OP_PAGE(std) = {{
     .name = "std",
@@ -571,9 +613,27 @@ Example:
       return {var_grad_of("std", ctx, masked_fill(g / (output * 2), eq(output, zero), zero))};
     },
 }};
-Tensor std(const Tensor& input, Dims dim, double correction, bool keepdim) {
+Tensor std(const Tensor& input, Dims dim, std::optional<Scalar> correction, bool keepdim) {
   return apply(std_op, input, dim, correction, keepdim);
 }
+
+CLEW_OP_PAGE(std_unbiased) = {{
+    .name = "std.unbiased",
+    .doc = R"(Standard deviation of all elements, in the older spelling.
+
+Args:
+    input: shape (*), floating.
+    unbiased: True is correction=1, False is correction=0.
+Returns:
+    0-dim tensor.
+Example:
+    >>> clew.tensor([1.0, 3.0]).std(False).item()
+    1.0)",
+    .dtypes = kFloating,
+    .composite = [](const Tensor& input,
+                    bool unbiased) { return std(input, std::nullopt, unbiased ? Scalar(1) : Scalar(0)); },
+}};
+Tensor std(const Tensor& input, bool unbiased) { return apply(std_unbiased_op, input, unbiased); }
 
 CLEW_OP_PAGE(logsumexp) = {{
     .name = "logsumexp",
@@ -610,9 +670,79 @@ Tensor logsumexp(const Tensor& input, IntArrayRef dim, bool keepdim) {
   return apply(logsumexp_op, input, dim, keepdim);
 }
 
+CLEW_OP_PAGE(linalg_vector_norm) = {{
+    .name = "linalg_vector_norm",
+    .doc = R"(Vector norm over dimensions.
+
+    y = sum(|x|^ord)^(1/ord); the greatest |x| for inf, the smallest for -inf, the count of x != 0 for 0
+
+Args:
+    input: shape (*), floating.
+    ord: a number, inf or -inf.
+    dim: dimensions to reduce; None: all.
+    keepdim: keep them with size 1.
+    dtype: dtype of the result, at least as wide as that of `input`.
+Returns:
+    Tensor without (or with size 1 at) the reduced dimensions. The gradient at 0 is 0.
+Raises:
+    clew.DTypeError: `input` is not floating.
+Example:
+    >>> clew.linalg.vector_norm(clew.tensor([3.0, 4.0])).item()
+    5.0)",
+    .dtypes = kFloating,
+    .autocast = Autocast::Float32,
+    .meta = norm_meta,
+    .kernel = &linalg_vector_norm_kernel,
+    .saves = kSavesNothing.input(0).output(),
+    .grad = norm_grad,
+}};
+Tensor linalg_vector_norm(const Tensor& input, double ord, Dims dim, bool keepdim,
+                          std::optional<DType> dtype) {
+  return apply(linalg_vector_norm_op, input, ord, dim, keepdim, dtype);
+}
+
 CLEW_OP_PAGE(norm) = {{
     .name = "norm",
-    .doc = R"(Vector norm over dimensions.
+    .doc = R"(Norm over dimensions: the Frobenius norm, or the nuclear norm of matrices.
+
+    y = sqrt(sum(x^2)) for 'fro'; the sum of singular values for 'nuc'
+
+Args:
+    input: shape (*), floating.
+    p: 'fro', 'nuc', or None, which is 'fro'.
+    dim: dimensions to reduce; None: all. For 'nuc' two.
+    keepdim: keep them with size 1.
+    dtype: convert to this dtype first.
+Returns:
+    Tensor without (or with size 1 at) the reduced dimensions. The gradient at 0 is 0.
+Raises:
+    ValueError: another name.
+    clew.DTypeError: `input` is not floating.
+Example:
+    >>> clew.tensor([3.0, 4.0]).norm().item()
+    5.0)",
+    .dtypes = kFloating,
+    .composite = [](const Tensor& input, std::optional<std::string_view> p, Dims dim, bool keepdim,
+                    std::optional<DType> dtype) -> Tensor {
+      if (p && *p == "nuc") {
+        CLEW_CHECK(dim || input.dim() == 2, ValueError,
+                   "norm: expected two dims for p='nuc', got None for input ", input.sizes());
+        constexpr int64_t kLast[] = {-2, -1};
+        return linalg_matrix_norm(input, *p, dim ? *dim : IntArrayRef(kLast, 2), keepdim, dtype);
+      }
+      CLEW_CHECK(!p || *p == "fro", ValueError, "norm: expected p 'fro', 'nuc', None or a number, got '", *p,
+                 "'");
+      return linalg_vector_norm(input, 2, dim, keepdim, dtype);
+    },
+}};
+Tensor norm(const Tensor& input, std::optional<std::string_view> p, Dims dim, bool keepdim,
+            std::optional<DType> dtype) {
+  return apply(norm_op, input, p, dim, keepdim, dtype);
+}
+
+CLEW_OP_PAGE(norm_number) = {{
+    .name = "norm.number",
+    .doc = R"(Vector norm over dimensions, for a number p.
 
     y = sum(|x|^p)^(1/p); the greatest |x| for p = inf, the smallest for -inf, the count of x != 0 for p = 0
 
@@ -621,31 +751,29 @@ Args:
     p: a number, inf or -inf.
     dim: dimensions to reduce; None: all.
     keepdim: keep them with size 1.
+    dtype: convert to this dtype first.
 Returns:
     Tensor without (or with size 1 at) the reduced dimensions. The gradient at 0 is 0.
 Raises:
     clew.DTypeError: `input` is not floating.
 Example:
-    >>> clew.tensor([3.0, 4.0]).norm().item()
-    5.0)",
+    >>> clew.tensor([3.0, -4.0]).norm(1).item()
+    7.0)",
     .dtypes = kFloating,
-    .autocast = Autocast::Float32,
-    .meta = norm_meta,
-    .kernel = &norm_kernel,
-    .saves = kSavesNothing.input(0).output(),
-    .grad = norm_grad,
+    .composite = [](const Tensor& input, double p, Dims dim, bool keepdim,
+                    std::optional<DType> dtype) { return linalg_vector_norm(input, p, dim, keepdim, dtype); },
 }};
-Tensor norm(const Tensor& input, double p, Dims dim, bool keepdim) {
-  return apply(norm_op, input, p, dim, keepdim);
+Tensor norm(const Tensor& input, double p, Dims dim, bool keepdim, std::optional<DType> dtype) {
+  return apply(norm_number_op, input, p, dim, keepdim, dtype);
 }
 
 CLEW_OP_PAGE(all) = {{
     .name = "all",
-    .doc = R"(Whether every element is true (not 0), along a dimension or overall.
+    .doc = R"(Whether every element is true (not 0), along dimensions or overall.
 
 Args:
     input: shape (*).
-    dim: the dimension; None: all.
+    dim: dimensions to reduce; None: all.
     keepdim: keep the reduced dimensions with size 1.
 Returns:
     bool tensor (uint8 for uint8); True over nothing.
@@ -658,17 +786,15 @@ Example:
     .kernel = &all_kernel,
     .not_differentiable = "its result is bool",
 }};
-Tensor all(const Tensor& input, std::optional<int64_t> dim, bool keepdim) {
-  return apply(all_op, input, dim, keepdim);
-}
+Tensor all(const Tensor& input, Dims dim, bool keepdim) { return apply(all_op, input, dim, keepdim); }
 
 CLEW_OP_PAGE(any) = {{
     .name = "any",
-    .doc = R"(Whether any element is true (not 0), along a dimension or overall.
+    .doc = R"(Whether any element is true (not 0), along dimensions or overall.
 
 Args:
     input: shape (*).
-    dim: the dimension; None: all.
+    dim: dimensions to reduce; None: all.
     keepdim: keep the reduced dimensions with size 1.
 Returns:
     bool tensor (uint8 for uint8); False over nothing.
@@ -681,9 +807,7 @@ Example:
     .kernel = &any_kernel,
     .not_differentiable = "its result is bool",
 }};
-Tensor any(const Tensor& input, std::optional<int64_t> dim, bool keepdim) {
-  return apply(any_op, input, dim, keepdim);
-}
+Tensor any(const Tensor& input, Dims dim, bool keepdim) { return apply(any_op, input, dim, keepdim); }
 
 CLEW_OP_PAGE(cumsum) = {{
     .name = "cumsum",
@@ -713,6 +837,39 @@ Example:
 }};
 Tensor cumsum(const Tensor& input, int64_t dim, std::optional<DType> dtype) {
   return apply(cumsum_op, input, dim, dtype);
+}
+Tensor cumsum_(const Tensor& input, int64_t dim, std::optional<DType> dtype) {
+  return apply_inplace(cumsum_op, input, dim, dtype);
+}
+
+CLEW_OP_PAGE(cumprod) = {{
+    .name = "cumprod",
+    .doc = R"(Running product along a dimension.
+
+    y[i] = x[0] * ... * x[i]
+
+Args:
+    input: shape (*). Integers and bools are multiplied as int64.
+    dim: the dimension.
+    dtype: convert to this dtype first.
+Returns:
+    Tensor of shape (*).
+Raises:
+    IndexError: `dim` out of range.
+Example:
+    >>> clew.tensor([1, 2, 3]).cumprod(0).tolist()
+    [1, 2, 6])",
+    .autocast = Autocast::Float32,
+    .meta = cumprod_meta,
+    .kernel = &cumprod_kernel,
+    .saves = kSavesNothing.input(0).output(),
+    .grad = cumprod_grad,
+}};
+Tensor cumprod(const Tensor& input, int64_t dim, std::optional<DType> dtype) {
+  return apply(cumprod_op, input, dim, dtype);
+}
+Tensor cumprod_(const Tensor& input, int64_t dim, std::optional<DType> dtype) {
+  return apply_inplace(cumprod_op, input, dim, dtype);
 }
 
 }  // namespace clew

@@ -8,6 +8,11 @@ import clew
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--parity-full",
+        action="store_true",
+        help="compare every sample of PyTorch's operator database, not at most 100 per entry",
+    )
     parser.addoption("--device", default="cpu", help="device that the op suite runs on (default: cpu)")
     parser.addoption("--hostile", type=int, default=600, help="damaged files to try (default: 600)")
     parser.addoption("--fuzz", type=int, default=3000, help="random calls to try (default: 3000)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import clew
-from clew import _C, Tensor, autograd
+from clew import _C, Tensor
 
 _ops = _C.ops
 
@@ -306,71 +306,7 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 # --- lookups ---------------------------------------------------------------------------------------
 
 
-class _ScaleGradient(autograd.Function):
-    """The identity, with a gradient multiplied by a constant."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, factor: Tensor) -> Tensor:
-        ctx.save_for_backward(factor)
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
-        (factor,) = ctx.saved_tensors
-        return g * factor, None
-
-
-def _renormalize(weight: Tensor, rows: Tensor, max_norm: float, norm_type: float) -> None:
-    """Scales the named rows down in place, to at most the norm."""
-    with clew.no_grad():
-        picked = clew.zeros(weight.shape[0], dtype=clew.bool, device=weight.device)
-        picked[rows.reshape(-1)] = True
-        norms = weight.norm(norm_type, 1, True)
-        scale = clew.where(picked.unsqueeze(1) & (norms > max_norm), max_norm / (norms + 1e-7), 1)
-        weight.mul_(scale.to(weight.dtype))
-
-
-def embedding(
-    input: Tensor,
-    weight: Tensor,
-    padding_idx: int | None = None,
-    max_norm: float | None = None,
-    norm_type: float = 2.0,
-    scale_grad_by_freq: bool = False,
-    sparse: bool = False,
-) -> Tensor:
-    """Rows of a table.
-
-        y[..., :] = weight[input[...], :]
-
-    Args:
-        input: int64 or int32 row numbers, shape (*).
-        weight: shape (num_embeddings, embedding_dim).
-        padding_idx: a row that gets no gradient; negative counts from the end.
-        max_norm: the rows that are looked up are first scaled down in place to at most this norm.
-        norm_type: which norm.
-        scale_grad_by_freq: divide the gradient of a row by how often it is looked up.
-        sparse: False.
-    Returns:
-        Tensor of shape (*, embedding_dim).
-    Raises:
-        IndexError: a row not in [0, num_embeddings).
-        NotImplementedError: sparse gradients.
-    Example:
-        >>> clew.nn.functional.embedding(clew.tensor([1, 1]), clew.eye(2)).tolist()
-        [[0.0, 1.0], [0.0, 1.0]]
-    """
-    if sparse:
-        raise NotImplementedError("embedding: expected sparse=False, got True (gradients are dense)")
-    if max_norm is not None:
-        _renormalize(weight, input, max_norm, norm_type)
-    rows = _ops.embedding(input, weight, padding_idx)
-    if not scale_grad_by_freq or not rows.requires_grad:
-        return rows
-    flat = input.reshape(-1).long()
-    ones = clew.ones(flat.shape[0], dtype=weight.dtype, device=weight.device)
-    counts = clew.zeros(weight.shape[0], dtype=weight.dtype, device=weight.device).index_add(0, flat, ones)
-    return _ScaleGradient.apply(rows, (1 / counts[flat]).reshape(*input.shape, 1))
+embedding = _ops.embedding
 
 
 def embedding_bag(

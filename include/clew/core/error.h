@@ -46,6 +46,7 @@ CLEW_ERROR_CLASS(ValueError)           // value outside of its allowed range
 CLEW_ERROR_CLASS(AutogradError)        // tape misuse: stale saved tensor, freed graph, leaf written in place
 CLEW_ERROR_CLASS(OutOfMemoryError)     // allocation refused
 CLEW_ERROR_CLASS(FileFormatError)      // truncated, corrupt or hostile file
+CLEW_ERROR_CLASS(LinAlgError)          // a matrix without the inverse or factors that were asked for
 CLEW_ERROR_CLASS(NotImplementedError)  // known, not part of this version
 CLEW_ERROR_CLASS(InternalError)        // a mistake of the library
 #undef CLEW_ERROR_CLASS

@@ -21,6 +21,9 @@ namespace clew {
 #define CLEW_NN(name, R, ...) CLEW_API R name(__VA_ARGS__);
 #define CLEW_INTERNAL(name, R, ...) CLEW_API R name(__VA_ARGS__);
 #define CLEW_OVERLOAD(name, tag, R, ...) CLEW_API R name(__VA_ARGS__);
+#define CLEW_OVERLOAD_INPLACE(name, tag, R, ...) \
+  CLEW_API R name(__VA_ARGS__);                  \
+  CLEW_API R name##_(__VA_ARGS__);
 #include "clew/ops/all.def"
 
 /// One declaration per op id (`max`, `max_dim`, ...), for `decltype` only: names here are never overloaded.
@@ -55,6 +58,26 @@ CLEW_API Tensor index_put_(const Tensor& input, IntArrayRef position, const Scal
 #define CLEW_METHOD_INPLACE(name, R, ...) CLEW_METHOD_BODY(name##_)
 #include "clew/ops/all.def"
 #undef CLEW_METHOD_BODY
+
+// `sum(x, {0, 1})`: a braced list does not turn into an optional list by itself.
+#define CLEW_BRACED_LIST(name)                                                              \
+  template <class... A>                                                                     \
+    requires requires(const Tensor& t, IntArrayRef d, A&&... a) {                           \
+      ::clew::name(t, d, static_cast<A&&>(a)...);                                           \
+    }                                                                                       \
+  decltype(auto) name(const Tensor& input, std::initializer_list<int64_t> dims, A&&... a) { \
+    return ::clew::name(input, IntArrayRef(dims), std::forward<A>(a)...);                   \
+  }
+#define CLEW_OP(name, R, ...) CLEW_BRACED_LIST(name)
+#include "clew/ops/all.def"
+#undef CLEW_BRACED_LIST
+
+#define CLEW_ALIAS(alias, name)                 \
+  template <class... A>                         \
+  decltype(auto) alias(A&&... a) {              \
+    return ::clew::name(std::forward<A>(a)...); \
+  }
+#include "clew/ops/all.def"
 
 /// A tensor or a number, as the operators take them.
 template <class T>
@@ -103,5 +126,23 @@ Tensor tensor(std::initializer_list<N> values, const TensorOptions& options = {}
 
 /// True when shapes and all values are equal.
 CLEW_API bool equal(const Tensor& a, const Tensor& b);
+/// True when isclose holds for every element.
+inline bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, double atol = 1e-8,
+                     bool equal_nan = false) {
+  return all(isclose(a, b, rtol, atol, equal_nan)).item<bool>();
+}
+
+/// View ops in place: `self` gets the view's shape. They raise AutogradError for a leaf that requires grad.
+CLEW_API Tensor squeeze_(const Tensor& self, std::optional<IntArrayRef> dim = std::nullopt);
+CLEW_API Tensor unsqueeze_(const Tensor& self, int64_t dim);
+CLEW_API Tensor transpose_(const Tensor& self, int64_t dim0, int64_t dim1);
+CLEW_API Tensor t_(const Tensor& self);
+/// Overwrites `self` with 1 where chance falls below `p`, else 0; `p` broadcasts to its shape.
+CLEW_API Tensor bernoulli_(const Tensor& self, const Tensor& p,
+                           const std::optional<Generator>& generator = std::nullopt);
+CLEW_API Tensor bernoulli_(const Tensor& self, double p = 0.5,
+                           const std::optional<Generator>& generator = std::nullopt);
+/// Random numbers from normal distributions with these means and deviations.
+inline Tensor normal(const Tensor& mean, const Tensor& std) { return normal_of(mean, std); }
 
 }  // namespace clew

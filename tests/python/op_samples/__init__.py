@@ -1,10 +1,29 @@
 """Sample inputs of every registered op, one module per family of ops."""
 
-from . import conv, creation, index, linalg, loss, norm, pointwise, random, reduce, rnn, shape, sort
+from . import (
+    arrange,
+    conv,
+    creation,
+    index,
+    linalg,
+    loss,
+    norm,
+    pointwise,
+    products,
+    random,
+    reduce,
+    rnn,
+    shape,
+    solve,
+    sort,
+    special,
+    statistics,
+)
 from .core import SAMPLES
 
 __all__ = [
     "SAMPLES",
+    "arrange",
     "conv",
     "creation",
     "index",
@@ -12,9 +31,13 @@ __all__ = [
     "loss",
     "norm",
     "pointwise",
+    "products",
     "random",
     "reduce",
     "rnn",
     "shape",
+    "solve",
     "sort",
+    "special",
+    "statistics",
 ]

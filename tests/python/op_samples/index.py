@@ -142,11 +142,15 @@ def _(make):
     )
 
 
-def numpy_scatter(x, dim, index, src):
+def numpy_scatter(x, dim, index, src, reduce=None):
     y = x.copy()
     at = list(np.indices(index.shape))
     at[dim] = index
-    y[tuple(at)] = src[tuple(slice(n) for n in index.shape)]
+    values = src[tuple(slice(n) for n in index.shape)]
+    if reduce is None:
+        y[tuple(at)] = values
+    else:
+        {"add": np.add, "multiply": np.multiply}[reduce].at(y, tuple(at), values)
     return y
 
 
@@ -178,6 +182,12 @@ def scattering(name, repeats):
         )
         if repeats:
             yield (make(4, 3), 0, make.index(5, 3, high=4), make(5, 3)), {}
+        else:
+            for how in ("add", "multiply"):
+                yield case((make(4, 3), 0, once, make(2, 3)), {"reduce": how}, grad=False)
+            yield error(
+                (make(4, 3), 0, once, make(2, 3)), {"reduce": "max"}, ValueError, "scatter: expected reduce"
+            )
         yield error(
             (make(4), 0, make.tensor([4], dtype="int64"), make(1)),
             {},
@@ -249,7 +259,7 @@ def _(make):
     yield make(1, 2, 1, 2, 1, 2, 1), {}
 
 
-def numpy_embedding(index, weight, padding_idx=None):
+def numpy_embedding(index, weight, padding_idx=None, scale_grad_by_freq=False):
     return weight[index]
 
 
@@ -262,6 +272,8 @@ def _(make):
     yield (make.tensor(2, dtype="int64"), make(5, 3)), {}
     yield (make.index(0, high=5), make(5, 3)), {}
     yield case((make.tensor([1, 2, 1, 0], dtype="int64"), make(4, 3)), {"padding_idx": 1}, grad=False)
+    yield case((make.tensor([1, 1, 0], dtype="int64"), make(4, 3)), {"scale_grad_by_freq": True}, grad=False)
+    yield error((make.index(3, high=5), make(5, 3)), {"sparse": True}, NotImplementedError, "embedding: exp")
     yield error((make.tensor([5], dtype="int64"), make(5, 3)), {}, IndexError, "embedding: expected")
     yield error((make.tensor([-1], dtype="int64"), make(5, 3)), {}, IndexError, "embedding: expected")
     yield error((make(3, dtype="float32"), make(5, 3)), {}, clew.DTypeError, "embedding: expected")

@@ -104,6 +104,29 @@ def check_filled(low, high):
 
 
 samples("uniform", check=check_filled(0, 1.0001), random=True)(filling("uniform_", (2.0, 1.0)))
+samples("exponential", check=check_filled(0, 99), random=True)(filling("exponential_", (-1.0,)))
+
+
+def check_random(y, x, start=None, end=None):
+    low, high = (0, start) if end is None else (start, end)
+    values = to_array(y)
+    assert values.shape == tuple(x.shape) and np.all(values == np.floor(values))
+    assert np.all(values >= (low or 0)) and (high is None or np.all(values < high))
+
+
+@samples("random", check=check_random, random=True)
+def _(make):
+    for item in like(make):
+        yield plain(*item)
+        yield plain((item[0], 2))
+    if make.name != "bool":
+        yield plain((make(77), 3, 7))
+    yield error((make(3), 0), {}, ValueError, "random_: expected from < to, got from 0 and to 0")
+    yield error(
+        (make(3, dtype="uint8"), 0, 300), {}, ValueError, "random_: expected bounds that uint8 can hold"
+    )
+
+
 samples("normal", check=check_filled(-9, 9), random=True)(filling("normal_", (0.0, -1.0)))
 
 
@@ -168,3 +191,52 @@ def _(make):
     yield make(1, 2, 1, 2, 1, 2, 1), {"p": 0.5}
     yield error(make(3), {"p": 1.5}, ValueError, "dropout: expected p in [0, 1], got 1.5")
     yield error(make(3), {"p": -0.1}, ValueError, "dropout: expected p in [0, 1], got -0.1")
+
+
+def check_bernoulli_p(y, x, p, **_):
+    values = to_array(y)
+    assert values.shape == tuple(x.shape) and y.dtype == x.dtype
+    assert np.all((values == 0) | (values == 1))
+    assert np.all(values == p) or 0 < p < 1
+
+
+@samples("bernoulli.p", check=check_bernoulli_p, random=True)
+def _(make):
+    for p in (0.0, 0.5, 1.0):
+        yield plain((make(3, 4), p))
+    yield plain((make(4, 3).transpose(0, 1), 0.25))
+    yield error((make(3), 1.5), {}, ValueError, "bernoulli: expected p in [0, 1], got 1.5")
+
+
+def check_normal_of(y, mean, std, **_):
+    shape = np.broadcast_shapes(
+        np.shape(to_array(mean)), np.shape(std if isinstance(std, float) else to_array(std))
+    )
+    assert tuple(y.shape) == shape
+    assert np.all(np.abs(to_array(y)) < 40)
+
+
+@samples("normal_of", check=check_normal_of, random=True)
+def _(make):
+    yield plain((make(3, 4), make(4, low=0, high=3)))
+    yield plain((make(3, 1), 2.0))
+    yield plain((make(0, 3), make(3, low=0, high=3)))
+    yield error((make(3), make.tensor([1.0, -1.0, 1.0])), {}, ValueError, "normal: expected std >= 0")
+
+
+def check_randint_like(y, x, low, high=None, **_):
+    low, high = (0, low) if high is None else (low, high)
+    in_range(low, high)(y, tuple(x.shape))
+    assert y.dtype == x.dtype
+
+
+@samples("randint_like", check=check_randint_like, random=True, skip_dtypes=("bool",))
+def _(make):
+    yield plain((make(3, 4), 5))
+    yield error((make(3), 0), {}, ValueError, "randint: expected low < high")
+
+
+@samples("randint_like.low", check=check_randint_like, random=True, skip_dtypes=("bool",))
+def _(make):
+    yield plain((make(3, 4), 2, 5))
+    yield plain((make(0, 4), 2, 5))

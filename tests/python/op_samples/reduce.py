@@ -213,6 +213,7 @@ def moment(f: Callable) -> Callable:
         x = np.asarray(x)
         axis = axes(dim)
         x = x.reshape(1) if x.ndim == 0 else x
+        correction = 1 if correction is None else correction
         counted = x.size if axis is None else int(np.prod([x.shape[a] for a in np.atleast_1d(axis)]))
         y = x - x.mean(axis=axis, keepdims=True) if x.size else x
         total = np.square(y).sum(axis=axis, keepdims=keepdim)
@@ -233,6 +234,8 @@ for name, reference in {"var": moment(lambda v: v), "std": moment(np.sqrt)}.item
                 yield item
         yield make(3, 4), {"dim": 1, "correction": 0}
         yield make(3, 4), {"dim": (0, 1), "correction": 2, "keepdim": True}
+        yield make(3, 4), {"dim": 1, "correction": 0.5}
+        yield make(3, 4), {"dim": 1, "correction": None}
 
 
 def numpy_logsumexp(x, dim, keepdim=False):
@@ -255,8 +258,11 @@ def _(make):
         yield plain(make.tensor([[INF, 1.0], [-INF, -INF]]), {"dim": 1})
 
 
-def numpy_norm(x, p=2, dim=None, keepdim=False):
+def numpy_norm(x, p=2, dim=None, keepdim=False, dtype=None):
     x = np.abs(np.asarray(x))
+    if p == "nuc":
+        return np.linalg.norm(x * 0 + x, "nuc", axes(dim), keepdim)
+    p = 2 if p in ("fro", None) else p
     axis = axes(dim)
     x, axis = (x.reshape(1), 0) if x.ndim == 0 else (x, axis)
     if p == math.inf:
@@ -268,21 +274,44 @@ def numpy_norm(x, p=2, dim=None, keepdim=False):
     return np.sum(x**p, axis=axis, keepdims=keepdim) ** (1 / p)
 
 
-@samples("norm", ref=numpy_norm, wide=True)
+@samples("norm", ref=lambda x, p=2, **kwargs: numpy_norm(x, p, **kwargs), wide=True)
 def _(make):
     for item in over_dims("norm", low=-1, high=1)(make):
         yield plain(*item) if isinstance(item, tuple) and item[0].numel() == 0 else item
-    for p in (1, 3, 2.5, math.inf, -math.inf):
-        yield make(3, 4), {"p": p, "dim": 1}
-        yield make(3, 4), {"p": p}
-    yield plain(make(3, 4), {"p": 0, "dim": 1})
+    yield make(3, 4), {"p": "fro", "dim": 1}
+    yield make(3, 4), {"p": None, "dim": (0, 1), "keepdim": True}
+    if make.floating and make.name not in ("float16", "bfloat16"):
+        yield make(3, 4, low=0.1), {"p": "nuc"}
+        yield case(make(3, 4), {"dtype": clew.float64})
+    yield error(
+        make(3), {"p": "best"}, ValueError, "norm: expected p 'fro', 'nuc', None or a number, got 'best'"
+    )
+
+
+@samples("norm.number", ref=numpy_norm, wide=True, torch=False)
+def _(make):
+    for p in (1, 2, 3, 2.5, math.inf, -math.inf):
+        yield (make(3, 4), p), {"dim": 1}
+        yield (make(3, 4), p), {}
+    yield plain((make(3, 4), 0), {"dim": 1})
+
+
+@samples(
+    "linalg_vector_norm", ref=lambda x, ord=2, **kwargs: numpy_norm(x, ord, **kwargs), wide=True, torch=False
+)
+def _(make):
+    yield make(3, 4), {}
+    yield (make(2, 3, 4), 1), {"dim": (0, 2), "keepdim": True}
+    yield (make(3, 4).transpose(0, 1), 3), {"dim": 0}
+    yield case(make(3, 4), {"dtype": clew.float64})
+    yield error(make(0), {"ord": math.inf}, ValueError, "norm: expected at least one element")
 
 
 for name, reference in {"all": np.all, "any": np.any}.items():
 
     @samples(name, ref=reduction(reference))
     def _(make, name=name):
-        yield from over_dims(name, several=False)(make)
+        yield from over_dims(name)(make)
         yield make(3, 4) * 0 if make.name != "bool" else make.tensor([False, False]), {}
 
 

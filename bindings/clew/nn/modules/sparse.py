@@ -59,7 +59,9 @@ class Embedding(Module):
     ) -> None:
         super().__init__()
         if sparse:
-            raise NotImplementedError("Embedding: expected sparse=False, got True (gradients are dense)")
+            raise NotImplementedError(
+                "Embedding: expected sparse=False, got True (gradients are dense tensors)"
+            )
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         if padding_idx is not None:
@@ -114,7 +116,7 @@ class Embedding(Module):
     def forward(self, input: Tensor) -> Tensor:
         if self.max_norm is None and not self.scale_grad_by_freq:
             return _embedding(input, self.weight, self.padding_idx)
-        return F.embedding(
+        return _embedding(
             input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq
         )
 
