@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "dispatch/interceptor.h"
+#include "clew/dispatch/interceptor.h"
 
 namespace clew {
 
