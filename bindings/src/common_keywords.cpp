@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "autograd/node.h"
+#include "clew/autograd/node.h"
 #include "bindings/src/data.h"
 #include "bindings/src/tensor_type.h"
 #include "clew/ops/ops.h"

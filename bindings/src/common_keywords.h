@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "bindings/src/python.h"
-#include "registry/op_table.h"
+#include "clew/registry/op_table.h"
 
 namespace clew::python {
 

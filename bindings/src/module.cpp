@@ -7,6 +7,7 @@
 #include "clew/core/memory.h"
 #include "clew/core/parallel.h"
 #include "clew/ops/ops.h"
+#include "clew/registry/op_table.h"
 
 namespace py = pybind11;
 
@@ -49,7 +50,9 @@ void init_random(py::module_& m) {
            })
       .def("get_state", [](const Generator& g) { return py::make_tuple(g.state().seed, g.state().offset); })
       .def("set_state",
-           [](Generator& g, const std::pair<uint64_t, uint64_t>& s) { g.set_state({s.first, s.second}); })
+           [](Generator& g, const std::pair<uint64_t, uint64_t>& s) {
+             g.set_state({s.first, s.second});
+           })
       .def_property_readonly("device", [](const Generator&) { return Device(); });
   m.def(
       "manual_seed",
@@ -58,7 +61,8 @@ void init_random(py::module_& m) {
         return default_generator();
       },
       "Seeds the default generator of every device and returns the CPU's.", py::arg("seed"));
-  m.def("initial_seed", [] { return default_generator().initial_seed(); }, "Seed of the default generator.");
+  m.def(
+      "initial_seed", [] { return default_generator().initial_seed(); }, "Seed of the default generator.");
   m.attr("default_generator") = default_generator();
 }
 
@@ -197,7 +201,23 @@ void init_data(py::module_& m) {
   m.def("_tensor_bytes", &tensor_bytes, py::arg("tensor"), py::arg("writable") = false);
   m.def("_tensor_from_bytes", &tensor_from_bytes);
   m.def("_tensor_on_buffer", &tensor_on_buffer);
-  m.def("op_table", [] { return py::reinterpret_steal<py::object>(op_table_for_python()); });
+  m.def(
+      "op_table",
+      [](const std::optional<std::string>& library) {
+        return py::reinterpret_steal<py::object>(op_table_for_python(library ? library->c_str() : nullptr));
+      },
+      py::arg("library") = py::none());
+  m.def("_library_ops", [](const std::string& library) {
+    return py::reinterpret_steal<py::object>(library_ops(library.c_str()));
+  });
+  m.def("_libraries", [] {
+    // By name, what tells a library from the one whose place it took.
+    std::vector<std::pair<std::string, uintptr_t>> found;
+    for (const OpLibrary* library : libraries())
+      found.emplace_back(library->name, reinterpret_cast<uintptr_t>(library));
+    return found;
+  });
+  m.def("_load_library", [](const std::string& path, bool replace) { load_library(path.c_str(), replace); });
 }
 
 void init_state(py::module_& m) {

@@ -4,9 +4,9 @@
 #include <array>
 #include <cstring>
 
-#include "autograd/node.h"
 #include "bindings/src/autograd.h"
 #include "bindings/src/data.h"
+#include "clew/autograd/node.h"
 #include "clew/ops/ops.h"
 
 // CPython fills the slots that are left out.

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "core/shapes.h"
-#include "dispatch/apply.h"
+#include "clew/dispatch/apply.h"
 #include "registry/slots.h"
 
 namespace clew {

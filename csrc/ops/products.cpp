@@ -1,6 +1,6 @@
 // Products made of matrix products.
 #include "core/shapes.h"
-#include "dispatch/apply.h"
+#include "clew/dispatch/apply.h"
 #include "registry/slots.h"
 
 namespace clew {

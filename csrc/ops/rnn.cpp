@@ -3,7 +3,7 @@
 #include "clew/autograd/autograd.h"
 #include "clew/autograd/grad_mode.h"
 #include "core/shapes.h"
-#include "dispatch/apply.h"
+#include "clew/dispatch/apply.h"
 #include "registry/slots.h"
 
 namespace clew {

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "clew/dispatch/apply.h"
 #include "core/shapes.h"
-#include "dispatch/apply.h"
 #include "registry/slots.h"
 
 namespace clew {

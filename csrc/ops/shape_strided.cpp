@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "core/shapes.h"
-#include "dispatch/apply.h"
+#include "clew/dispatch/apply.h"
 #include "registry/slots.h"
 
 namespace clew {

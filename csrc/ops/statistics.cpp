@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "core/shapes.h"
-#include "dispatch/apply.h"
+#include "clew/dispatch/apply.h"
 #include "registry/slots.h"
 
 namespace clew {

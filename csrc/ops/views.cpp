@@ -1,7 +1,7 @@
 // View ops in place: the tensor itself gets the view's sizes and strides.
-#include "autograd/node.h"
+#include "clew/autograd/node.h"
 #include "core/shapes.h"
-#include "dispatch/apply.h"
+#include "clew/dispatch/apply.h"
 
 namespace clew {
 namespace {
