@@ -2,9 +2,9 @@
 
 #include <cstring>
 
-#include "clew/autograd/node.h"
 #include "bindings/src/data.h"
 #include "bindings/src/tensor_type.h"
+#include "clew/autograd/node.h"
 #include "clew/ops/ops.h"
 
 namespace clew::python {

@@ -50,9 +50,7 @@ void init_random(py::module_& m) {
            })
       .def("get_state", [](const Generator& g) { return py::make_tuple(g.state().seed, g.state().offset); })
       .def("set_state",
-           [](Generator& g, const std::pair<uint64_t, uint64_t>& s) {
-             g.set_state({s.first, s.second});
-           })
+           [](Generator& g, const std::pair<uint64_t, uint64_t>& s) { g.set_state({s.first, s.second}); })
       .def_property_readonly("device", [](const Generator&) { return Device(); });
   m.def(
       "manual_seed",
@@ -61,8 +59,7 @@ void init_random(py::module_& m) {
         return default_generator();
       },
       "Seeds the default generator of every device and returns the CPU's.", py::arg("seed"));
-  m.def(
-      "initial_seed", [] { return default_generator().initial_seed(); }, "Seed of the default generator.");
+  m.def("initial_seed", [] { return default_generator().initial_seed(); }, "Seed of the default generator.");
   m.attr("default_generator") = default_generator();
 }
 

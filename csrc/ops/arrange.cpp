@@ -1,8 +1,8 @@
 // Arranging elements anew, by other ops: rolling, repeating, stacking, diagonals, grids.
 #include <cmath>
 
-#include "core/shapes.h"
 #include "clew/dispatch/apply.h"
+#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {

@@ -1,8 +1,8 @@
 #include <cmath>
 
 #include "clew/autograd/grad_mode.h"
-#include "core/shapes.h"
 #include "clew/dispatch/apply.h"
+#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {

@@ -1,6 +1,6 @@
 // Convolutions that are written in terms of conv2d and of its gradient.
-#include "core/shapes.h"
 #include "clew/dispatch/apply.h"
+#include "core/shapes.h"
 #include "ops/window.h"
 #include "registry/slots.h"
 

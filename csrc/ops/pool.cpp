@@ -1,5 +1,5 @@
-#include "core/shapes.h"
 #include "clew/dispatch/apply.h"
+#include "core/shapes.h"
 #include "ops/window.h"
 #include "registry/slots.h"
 

@@ -2,8 +2,8 @@
 
 #include "clew/autograd/autograd.h"
 #include "clew/autograd/grad_mode.h"
-#include "core/shapes.h"
 #include "clew/dispatch/apply.h"
+#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {

@@ -1,8 +1,8 @@
 // Views of memory by sizes and strides of the caller's own.
 #include <algorithm>
 
-#include "core/shapes.h"
 #include "clew/dispatch/apply.h"
+#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {

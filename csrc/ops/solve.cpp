@@ -1,8 +1,8 @@
 // Systems of equations, inverses, determinants and factorisations of matrices.
 #include <cmath>
 
-#include "core/shapes.h"
 #include "clew/dispatch/apply.h"
+#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {

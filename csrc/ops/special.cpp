@@ -1,8 +1,8 @@
 // Elementwise functions that are called less often: one loop around the C library, or other ops.
 #include <cmath>
 
-#include "core/shapes.h"
 #include "clew/dispatch/apply.h"
+#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {

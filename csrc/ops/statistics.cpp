@@ -1,8 +1,8 @@
 // Order statistics, running extremes, histograms and moments, mostly made of other ops.
 #include <cmath>
 
-#include "core/shapes.h"
 #include "clew/dispatch/apply.h"
+#include "core/shapes.h"
 #include "registry/slots.h"
 
 namespace clew {

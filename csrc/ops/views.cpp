@@ -1,7 +1,7 @@
 // View ops in place: the tensor itself gets the view's sizes and strides.
 #include "clew/autograd/node.h"
-#include "core/shapes.h"
 #include "clew/dispatch/apply.h"
+#include "core/shapes.h"
 
 namespace clew {
 namespace {
