@@ -319,50 +319,6 @@ def __rfloordiv__(self, other):
 
 
 @_method
-def squeeze_(self, dim=None):
-    """Drops dimensions of size 1 from the tensor itself; see `squeeze`.
-
-    Raises:
-        clew.AutogradError: a leaf that requires grad.
-    """
-    return _C._squeeze_(self, [dim] if isinstance(dim, int) else dim)
-
-
-@_method
-def unsqueeze_(self, dim):
-    """Adds a dimension of size 1 to the tensor itself; see `unsqueeze`.
-
-    Raises:
-        clew.AutogradError: a leaf that requires grad.
-    """
-    return _C._unsqueeze_(self, dim)
-
-
-@_method
-def transpose_(self, dim0, dim1):
-    """Exchanges two dimensions of the tensor itself; see `transpose`.
-
-    Raises:
-        clew.AutogradError: a leaf that requires grad.
-    """
-    return _C._transpose_(self, dim0, dim1)
-
-
-@_method
-def t_(self):
-    """Transposes the matrix itself; see `t`.
-
-    Raises:
-        clew.AutogradError: a leaf that requires grad.
-    """
-    return _C._t_(self)
-
-
-for _name in ("swapaxes_", "swapdims_"):
-    _C._set_method(_name, transpose_)
-
-
-@_method
 def bernoulli_(self, p=0.5, *, generator=None):
     """Overwrites the tensor with 1 where chance falls below `p`, else 0.
 

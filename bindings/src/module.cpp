@@ -179,12 +179,6 @@ void init_data(py::module_& m) {
       "True when shapes and all values are equal.\n\nExample:\n    >>> clew.equal(clew.ones(2), "
       "clew.ones(2))\n    True",
       py::arg("input"), py::arg("other"));
-  m.def("_squeeze_", [](const Tensor& t, const std::optional<std::vector<int64_t>>& dim) {
-    return squeeze_(t, dim ? std::optional<IntArrayRef>(*dim) : std::nullopt);
-  });
-  m.def("_unsqueeze_", [](const Tensor& t, int64_t dim) { return unsqueeze_(t, dim); });
-  m.def("_transpose_", [](const Tensor& t, int64_t dim0, int64_t dim1) { return transpose_(t, dim0, dim1); });
-  m.def("_t_", [](const Tensor& t) { return t_(t); });
   m.def("_as_subclass", [](const Tensor& t, const py::type& type) {
     auto* python_type = reinterpret_cast<PyTypeObject*>(type.ptr());
     CLEW_CHECK(PyType_IsSubtype(python_type, &TensorType), TypeError,

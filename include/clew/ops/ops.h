@@ -132,11 +132,6 @@ inline bool allclose(const Tensor& a, const Tensor& b, double rtol = 1e-5, doubl
   return all(isclose(a, b, rtol, atol, equal_nan)).item<bool>();
 }
 
-/// View ops in place: `self` gets the view's shape. They raise AutogradError for a leaf that requires grad.
-CLEW_API Tensor squeeze_(const Tensor& self, std::optional<IntArrayRef> dim = std::nullopt);
-CLEW_API Tensor unsqueeze_(const Tensor& self, int64_t dim);
-CLEW_API Tensor transpose_(const Tensor& self, int64_t dim0, int64_t dim1);
-CLEW_API Tensor t_(const Tensor& self);
 /// Overwrites `self` with 1 where chance falls below `p`, else 0; `p` broadcasts to its shape.
 CLEW_API Tensor bernoulli_(const Tensor& self, const Tensor& p,
                            const std::optional<Generator>& generator = std::nullopt);
