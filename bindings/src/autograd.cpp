@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include "autograd/custom_node.h"
 #include "bindings/src/caster.h"
 #include "bindings/src/provenance.h"
 #include "clew/autograd/autograd.h"
@@ -43,88 +44,103 @@ struct PyNode {
   Ref<Node> node;
 };
 
-// A node whose backward is Python: the second node type.
-class PythonNode final : public Node {
- public:
-  PythonNode(std::string name, PyObject* context) : name_(std::move(name)), context_(context) {}
+std::string utf8(const py::handle& o) { return py::str(o).cast<std::string>(); }
 
-  GradList run(GradList&& grads) override {
-    const AcquireGil gil;
-    py::object result;
-    try {
-      result = with_node([&](const py::object& context) {
-        py::tuple args(grads.size());
-        for (size_t i = 0; i < grads.size(); ++i) args[i] = py::reinterpret_steal<py::object>(wrap(grads[i]));
-        return py::object(context.attr("_run_backward")(*args));
-      });
-    } catch (const py::error_already_set& e) {
-      // The traceback shows the backward; the note says which forward it belongs to.
-      if (const std::string line = forward_line(); !line.empty())
-        e.value().attr("add_note")("in " + name() + ", recorded by: " + line);
-      throw;
-    }
-    GradList out;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(result.ptr()); ++i) {
-      PyObject* item = PyTuple_GET_ITEM(result.ptr(), i);
-      out.push_back(item == Py_None ? Tensor() : as_tensor(item));
-    }
-    return out;
-  }
-  void release_saved() override {
-    const AcquireGil gil;
-    const Object done(PyObject_CallMethod(context_.get(), "_release", nullptr));
-    if (!done) throw py::error_already_set();
-  }
-  std::string name() const override { return name_; }
+// The node of a Python Function.
+class PythonNode final : public autograd::CustomNode {
+ public:
+  PythonNode(std::string function, PyObject* context) : CustomNode(std::move(function)), context_(context) {}
+
   /// An attribute of the context, as user code expects of `y.grad_fn.saved_tensors`.
   py::object attribute(const std::string& attribute_name) {
     return with_node(
         [&](const py::object& context) { return py::object(context.attr(attribute_name.c_str())); });
   }
 
+ protected:
+  TensorList backward(TensorList grads) override {
+    const AcquireGil gil;
+    try {
+      return with_node([&](const py::object& context) {
+        py::tuple args(grads.size());
+        for (size_t i = 0; i < grads.size(); ++i) args[i] = py::reinterpret_steal<py::object>(wrap(grads[i]));
+        return gradients(context, context.attr("_run_backward")(*args));
+      });
+    } catch (py::error_already_set& e) {
+      // The traceback shows the backward; the note says which forward it belongs to.
+      if (const std::string line = forward_line(); !line.empty())
+        e.value().attr("add_note")("in " + name() + ", recorded by: " + line);
+      throw;
+    }
+  }
+  std::string argument(size_t i) const override {
+    const AcquireGil gil;
+    try {
+      const py::object context = py::reinterpret_borrow<py::object>(context_.get());
+      return "argument " + utf8(context.attr("_argument_name")(i));
+    } catch (const py::error_already_set&) {  // a forward without a signature
+      return CustomNode::argument(i);
+    }
+  }
+
  private:
   void destroy() noexcept override { delete this; }
+  TensorList gradients(const py::object& context, const py::object& result) const {
+    const py::tuple items = py::isinstance<py::tuple>(result) || py::isinstance<py::list>(result)
+                                ? py::tuple(result)
+                                : py::make_tuple(result);
+    TensorList out;
+    for (size_t i = 0; i < items.size(); ++i) {
+      PyObject* item = items[i].ptr();
+      CLEW_CHECK(item == Py_None || is_tensor(item), TypeError, function(),
+                 ".backward: expected a tensor or None as gradient ", i, ", got ", Py_TYPE(item)->tp_name);
+      out.push_back(item == Py_None ? Tensor() : as_tensor(item));
+    }
+    // None beyond the arguments does no harm, and PyTorch allows it.
+    const size_t n = context.attr("_argument_count").cast<size_t>();
+    while (out.size() > n && !out.back().defined()) out.pop_back();
+    return out;
+  }
   // The context sees its node only during a call: a lasting reference would be a cycle through C++.
   template <class F>
-  py::object with_node(F&& f) {
+  std::invoke_result_t<F, const py::object&> with_node(F&& f) {
     const py::object context = py::reinterpret_borrow<py::object>(context_.get());
+    const py::object outer = context.attr("_node");
     context.attr("_node") = py::cast(PyNode{Ref<Node>::share(this)});
     struct Reset {
-      const py::object& context;
-      ~Reset() { PyObject_SetAttrString(context.ptr(), "_node", Py_None); }
-    } reset{context};
+      const py::object &context, &outer;
+      ~Reset() { PyObject_SetAttrString(context.ptr(), "_node", outer.ptr()); }
+    } reset{context, outer};
     return f(context);
   }
-  std::string name_;
   SharedObject context_;
 };
 
-/// Makes `outputs` results of a Python Function over `inputs`. `dirty[i]` marks outputs written in place.
-void attach_function(const std::string& name, const py::object& context, const py::list& inputs,
-                     const py::list& outputs, const std::vector<bool>& dirty) {
-  auto node = Ref<PythonNode>::adopt(new PythonNode(name, context.ptr()));
-  node->stamp();
-  for (const py::handle& item : inputs)
-    node->edges.push_back(is_tensor(item.ptr()) && is_differentiable(as_tensor(item.ptr()).dtype())
-                              ? autograd::gradient_edge(as_tensor(item.ptr()))
-                              : autograd::Edge{});
-  const Ref<Node> base = Ref<Node>::share(node.get());
-  for (size_t i = 0; i < outputs.size(); ++i) {
-    PyObject* item = outputs[i].ptr();
-    if (!is_tensor(item)) {
-      node->outputs.push_back({});
-      continue;
-    }
-    const Tensor& t = as_tensor(item);
-    node->add_output(t);
-    if (dirty[i]) {
-      CLEW_CHECK(outputs.size() == 1, AutogradError, name,
-                 ": expected one output where an input is written in place, got ", outputs.size());
-      autograd::rebase_history(t, base);
-    } else {
-      autograd::set_history(t, base, static_cast<uint32_t>(i));
-    }
-  }
+// None where an item is no tensor.
+TensorList tensors_among(const py::handle& items) {
+  TensorList out;
+  for (const py::handle& item : items)
+    out.push_back(is_tensor(item.ptr()) ? as_tensor(item.ptr()) : Tensor());
+  return out;
+}
+
+/// Makes `outputs` results of a Python Function over `inputs`; returns what takes their places.
+py::tuple attach_function(const std::string& function, const py::object& context, const py::tuple& inputs,
+                          const py::tuple& outputs, bool once_differentiable) {
+  const autograd::FunctionRecord record{
+      .to_save = tensors_among(context.attr("_to_save")),
+      .dirty = tensors_among(context.attr("_dirty")),
+      .non_differentiable = tensors_among(context.attr("_non_differentiable")),
+      .materialize = context.attr("_materialize").cast<bool>(),
+      .once_differentiable = once_differentiable};
+  auto node = Ref<PythonNode>::adopt(new PythonNode(function, context.ptr()));
+  TensorList results = tensors_among(outputs);
+  node->record(tensors_among(inputs), results, record);
+  py::tuple out(outputs.size());
+  for (size_t i = 0; i < results.size(); ++i)
+    out[i] =
+        results[i].defined() ? py::reinterpret_steal<py::object>(wrap(results[i])) : py::object(outputs[i]);
+  return out;
 }
 
 Tensor call_hook(const SharedObject& hook, const Tensor& g) {
@@ -212,6 +228,10 @@ void init_autograd(py::module_& m) {
       .def_property_readonly("_saved_tensors",
                              [](const PyNode& n) {
                                py::list out;
+                               if (auto* custom = dynamic_cast<autograd::CustomNode*>(n.node.get())) {
+                                 for (const Tensor& t : custom->saved_tensors())
+                                   out.append(py::reinterpret_steal<py::object>(wrap(t)));
+                               }
                                if (auto* op = dynamic_cast<autograd::OpNode*>(n.node.get())) {
                                  for (const auto& s : op->saved) {
                                    if (s.tensor.defined())
@@ -265,10 +285,6 @@ void init_autograd(py::module_& m) {
     return to_tuple(GradList(result.begin(), result.end()));
   });
   m.def("_attach_function", &attach_function);
-  m.def("_set_history", [](const Tensor& t, const PyNode& n, uint32_t nr) {
-    autograd::set_history(t, n.node, nr);
-    return t;
-  });
   m.def("_register_hook", [](const Tensor& t, const py::object& hook) {
     return autograd::register_hook(
         t, [hook = SharedObject(hook.ptr())](const Tensor& g) { return call_hook(hook, g); });

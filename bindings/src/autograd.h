@@ -1,8 +1,8 @@
 // Tape nodes as Python objects.
 #pragma once
 
-#include "autograd/node.h"
 #include "bindings/src/python.h"
+#include "clew/autograd/node.h"
 
 namespace clew::python {
 

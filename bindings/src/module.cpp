@@ -7,6 +7,7 @@
 #include "clew/core/memory.h"
 #include "clew/core/parallel.h"
 #include "clew/ops/ops.h"
+#include "clew/registry/op_table.h"
 
 namespace py = pybind11;
 
@@ -191,7 +192,23 @@ void init_data(py::module_& m) {
   m.def("_tensor_bytes", &tensor_bytes, py::arg("tensor"), py::arg("writable") = false);
   m.def("_tensor_from_bytes", &tensor_from_bytes);
   m.def("_tensor_on_buffer", &tensor_on_buffer);
-  m.def("op_table", [] { return py::reinterpret_steal<py::object>(op_table_for_python()); });
+  m.def(
+      "op_table",
+      [](const std::optional<std::string>& library) {
+        return py::reinterpret_steal<py::object>(op_table_for_python(library ? library->c_str() : nullptr));
+      },
+      py::arg("library") = py::none());
+  m.def("_library_ops", [](const std::string& library) {
+    return py::reinterpret_steal<py::object>(library_ops(library.c_str()));
+  });
+  m.def("_libraries", [] {
+    // By name, what tells a library from the one whose place it took.
+    std::vector<std::pair<std::string, uintptr_t>> found;
+    for (const OpLibrary* library : libraries())
+      found.emplace_back(library->name, reinterpret_cast<uintptr_t>(library));
+    return found;
+  });
+  m.def("_load_library", [](const std::string& path, bool replace) { load_library(path.c_str(), replace); });
 }
 
 void init_state(py::module_& m) {

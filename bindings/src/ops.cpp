@@ -2,16 +2,19 @@
 //
 // A call matches arguments to the parameters that the `.def` line names, converts them by C++ type, calls the
 // op's function and wraps the result. The conversion code is instantiated per signature, not per op.
+#include <dlfcn.h>
+
 #include <array>
 #include <cstring>
 #include <memory>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "bindings/src/tensor_type.h"
 #include "clew/ops/ops.h"
-#include "registry/op_table.h"
+#include "clew/registry/op_table.h"
 
 // CPython fills the slots that are left out.
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -96,6 +99,18 @@ const char* python_type(ParamKind kind) {
   return "object";
 }
 
+// "const clew::Tensor &" and "Tensor" are one type to Python.
+std::string bare_type(std::string s) {
+  for (const char* noise : {"clew::", "std::", "const ", "&", " "}) {
+    for (size_t at = s.find(noise); at != std::string::npos; at = s.find(noise))
+      s.erase(at, std::strlen(noise));
+  }
+  return s;
+}
+
+// How messages and signatures call the op: extensions' ops by library and function.
+std::string label(const OpEntry& e) { return e.library != nullptr ? e.info->name : e.function; }
+
 std::string trimmed(const std::string& s) {
   const size_t b = s.find_first_not_of(' '), e = s.find_last_not_of(' ');
   return b == std::string::npos ? "" : s.substr(b, e - b + 1);
@@ -154,9 +169,11 @@ std::vector<Param> parse_parameters(const OpEntry& e) {
       declaration = trimmed(piece.substr(0, equals));
       default_text = python_default(trimmed(piece.substr(equals + 1)));
     }
-    const size_t space = declaration.rfind(' ');
-    const std::string type = trimmed(declaration.substr(0, space)), name = declaration.substr(space + 1);
-    if (type == "const TensorOptions&") {  // spelt out, as everybody writes it
+    const size_t space = declaration.find_last_of(" &");
+    CLEW_CHECK(space != std::string::npos, ValueError, e.info->name,
+               ": expected every parameter to have a name, got '", piece, "'");
+    const std::string type = bare_type(declaration.substr(0, space)), name = declaration.substr(space + 1);
+    if (type == "TensorOptions") {  // spelt out, as everybody writes it
       for (Param p : {make_param("dtype", ParamKind::OptionalDType, "None"),
                       make_param("device", ParamKind::Device, "None"),
                       make_param("requires_grad", ParamKind::Bool, "False")}) {
@@ -167,12 +184,12 @@ std::vector<Param> parse_parameters(const OpEntry& e) {
     }
     bool known = false;
     for (const TypeName& t : kTypes) {
-      if (type != t.cpp) continue;
+      if (type != bare_type(t.cpp)) continue;
       out.push_back(make_param(name, t.kind, default_text));
       known = true;
     }
-    CLEW_CHECK(known, InternalError, e.info->name, ": expected a parameter type that Python knows, got '",
-               type, "'");
+    CLEW_CHECK(known, ValueError, e.info->name, ": expected a parameter type that Python knows, got '", type,
+               "'");
   }
   return out;
 }
@@ -189,7 +206,7 @@ std::string Overload::signature(bool inplace) const {
     s += std::string(PyUnicode_AsUTF8(params[i].name)) + ": " + python_type(params[i].kind);
     if (!params[i].default_text.empty()) s += " = " + params[i].default_text;
   }
-  const std::string r = entry->returns;
+  const std::string r = bare_type(entry->returns);
   return s + ") -> " +
          (r == "Tensor"    ? "Tensor"
           : r == "Tensor2" ? "tuple[Tensor, Tensor]"
@@ -206,7 +223,7 @@ struct Mismatch {
 };
 [[noreturn, gnu::cold]] void mismatch(const Overload& o, size_t i, PyObject* value) {
   const char* got = Py_TYPE(value)->tp_name;
-  detail::raise<TypeError>(o.entry->function, ": expected ", python_type(o.params[i].kind), " for argument '",
+  detail::raise<TypeError>(label(*o.entry), ": expected ", python_type(o.params[i].kind), " for argument '",
                            PyUnicode_AsUTF8(o.params[i].name), "', got ", got,
                            " (signature: ", o.signature(false), ")");
 }
@@ -464,6 +481,78 @@ constexpr Invoke invoker(R (*)(A...)) {
   return &invoke<R, A...>;
 }
 
+// --- calls of an extension's op, whose C++ type is known only to its table entry --------------------------
+
+template <class A>
+Value boxed_arg(const Overload& o, PyObject* const* slots, size_t i) {
+  return Value(Arg<A>(o, slots, i).get());
+}
+
+Value box(const Overload& o, PyObject* const* slots, size_t& i) {
+  const size_t at = i++;
+  switch (o.params[at].kind) {
+    case ParamKind::Tensor:
+      return boxed_arg<const Tensor&>(o, slots, at);
+    case ParamKind::OptionalTensor:
+      return boxed_arg<const std::optional<Tensor>&>(o, slots, at);
+    case ParamKind::TensorList:
+      return boxed_arg<TensorListRef>(o, slots, at);
+    case ParamKind::Scalar:
+      return boxed_arg<const Scalar&>(o, slots, at);
+    case ParamKind::OptionalScalar:
+      return boxed_arg<std::optional<Scalar>>(o, slots, at);
+    case ParamKind::Int:
+      return boxed_arg<int64_t>(o, slots, at);
+    case ParamKind::OptionalInt:
+      return boxed_arg<std::optional<int64_t>>(o, slots, at);
+    case ParamKind::Double:
+      return boxed_arg<double>(o, slots, at);
+    case ParamKind::OptionalDouble:
+      return boxed_arg<std::optional<double>>(o, slots, at);
+    case ParamKind::Bool:
+      return boxed_arg<bool>(o, slots, at);
+    case ParamKind::IntList:
+      return boxed_arg<IntArrayRef>(o, slots, at);
+    case ParamKind::OptionalIntList:
+      return boxed_arg<std::optional<IntArrayRef>>(o, slots, at);
+    case ParamKind::DType:
+      return boxed_arg<DType>(o, slots, at);
+    case ParamKind::OptionalDType:
+      if (at + 1 < o.params.size() && o.params[at + 1].kind == ParamKind::Device) {
+        i = at + Arg<const TensorOptions&>::kSlots;
+        return boxed_arg<const TensorOptions&>(o, slots, at);
+      }
+      return boxed_arg<std::optional<DType>>(o, slots, at);
+    case ParamKind::String:
+      return boxed_arg<std::string_view>(o, slots, at);
+    case ParamKind::OptionalString:
+      return boxed_arg<std::optional<std::string_view>>(o, slots, at);
+    case ParamKind::Generator:
+      return boxed_arg<const std::optional<Generator>&>(o, slots, at);
+    case ParamKind::Device:
+      break;  // part of TensorOptions
+  }
+  detail::raise<InternalError>(label(*o.entry), ": expected a parameter that can be boxed, got '",
+                               PyUnicode_AsUTF8(o.params[at].name), "'");
+}
+
+void boxed_inplace() {}  // as Overload::inplace_fn: not called, it says that the twin is meant
+
+PyObject* invoke_boxed(const Overload& o, void (*fn)(), PyObject* const* slots) {
+  SmallVector<Value, 8> args;
+  int64_t numel = 0;
+  for (size_t i = 0; i < o.params.size();) {
+    args.push_back(box(o, slots, i));
+    const Value& v = args.back();
+    if (v.is_tensor() && v.tensor().defined()) numel += v.tensor().numel();
+  }
+  const Value result = [&] {
+    const ReleaseGil release(numel >= kReleaseGilNumel);
+    return o.entry->boxed(o.entry->op_def, {args.data(), args.size()}, fn == &boxed_inplace);
+  }();
+  return result.is_tensor_list() ? to_python(o, result.tensor_list()) : wrap(result.to<Tensor>());
+}
+
 // --- the callable ------------------------------------------------------------------------------------
 
 constexpr size_t kMaxParams = 24;
@@ -540,7 +629,7 @@ bool match(const Overload& o, bool inplace, PyObject* const* args, size_t count,
   const std::vector<Param>& params = o.params;
   auto fail = [&](auto&&... parts) {
     if (must)
-      detail::raise<TypeError>(o.entry->function, inplace ? "_" : "", ": ", parts...,
+      detail::raise<TypeError>(label(*o.entry), inplace ? "_" : "", ": ", parts...,
                                " (signature: ", o.signature(inplace), ")");
     return false;
   };
@@ -631,7 +720,10 @@ PyObject* op_get(PyObject* p, PyObject* instance, PyObject*) {
   return PyMethod_New(p, instance);
 }
 PyObject* op_name(PyObject* p, void*) { return Py_NewRef(reinterpret_cast<OpObject*>(p)->name); }
-PyObject* op_module(PyObject*, void*) { return PyUnicode_FromString("clew"); }
+PyObject* op_module(PyObject* p, void*) {
+  const char* library = reinterpret_cast<OpObject*>(p)->overloads->front().entry->library;
+  return library == nullptr ? PyUnicode_FromString("clew") : PyUnicode_FromFormat("clew.ops.%s", library);
+}
 PyObject* op_doc(PyObject* p, void*) {
   const auto* self = reinterpret_cast<OpObject*>(p);
   std::string text;
@@ -720,32 +812,81 @@ PyObject* submodule(PyObject* module, const char* name) {
 
 }  // namespace
 
-PyObject* op_table_for_python() {
+namespace {
+
+// One op as a dict; `kind` is that of the function, which an overload shares.
+Object op_row(const OpEntry& e, OpKind kind) {
   static const char* const kinds[] = {"Op",       "Inplace", "Method",  "MethodInplace",
                                       "Function", "NN",      "Internal"};
+  const Overload o{&e, nullptr, nullptr, nullptr, parse_parameters(e), false};
+  const Object dtypes(check(PyList_New(0)));
+  for (int t = 0; t < kDTypeCount; ++t) {
+    if (!e.info->dtypes.contains(static_cast<DType>(t))) continue;
+    const Object text(check(PyUnicode_FromString(name(static_cast<DType>(t)))));
+    check(PyList_Append(dtypes.get(), text.get()));
+  }
+  const bool inplace = kind == OpKind::Inplace || kind == OpKind::MethodInplace;
+  return Object(check(Py_BuildValue(
+      "{s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:O, s:z, s:O, s:O, s:O, s:z}", "name", e.info->name, "function",
+      e.function, "overload", e.overload, "kind", kinds[static_cast<int>(kind)], "signature",
+      o.signature(false).c_str(), "doc", e.info->doc, "dtypes", dtypes.get(), "differentiable",
+      e.info->not_differentiable == nullptr ? Py_True : Py_False, "not_differentiable",
+      e.info->not_differentiable, "composite", e.info->is_composite ? Py_True : Py_False, "inplace",
+      inplace && e.overload[0] == '\0' ? Py_True : Py_False, "view", e.info->is_view ? Py_True : Py_False,
+      "library", e.library)));
+}
+
+}  // namespace
+
+PyObject* op_table_for_python(const char* library) {
   Object list(check(PyList_New(0)));
   OpKind kind = OpKind::Op;
-  for (const OpEntry& e : op_table()) {
+  std::span<const OpEntry> table = op_table();
+  if (library != nullptr) {
+    const OpLibrary* found = find_library(library);
+    CLEW_CHECK(found != nullptr, ValueError, "op_table: expected a library that is loaded, got '", library,
+               "'");
+    table = found->ops;
+  }
+  for (const OpEntry& e : table) {
     if (e.overload[0] == '\0') kind = e.kind;
-    Overload o{&e, nullptr, nullptr, nullptr, parse_parameters(e), false};
-    const Object dtypes(check(PyList_New(0)));
-    for (int t = 0; t < kDTypeCount; ++t) {
-      if (!e.info->dtypes.contains(static_cast<DType>(t))) continue;
-      const Object text(check(PyUnicode_FromString(name(static_cast<DType>(t)))));
-      check(PyList_Append(dtypes.get(), text.get()));
-    }
-    const bool inplace = kind == OpKind::Inplace || kind == OpKind::MethodInplace;
-    const Object row(check(Py_BuildValue(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:O, s:z, s:O, s:O, s:O}", "name", e.info->name, "function",
-        e.function, "overload", e.overload, "kind", kinds[static_cast<int>(kind)], "signature",
-        o.signature(false).c_str(), "doc", e.info->doc, "dtypes", dtypes.get(), "differentiable",
-        e.info->not_differentiable == nullptr ? Py_True : Py_False, "not_differentiable",
-        e.info->not_differentiable, "composite", e.info->is_composite ? Py_True : Py_False, "inplace",
-        inplace && e.overload[0] == '\0' ? Py_True : Py_False, "view",
-        e.info->is_view ? Py_True : Py_False)));
-    check(PyList_Append(list.get(), row.get()));
+    check(PyList_Append(list.get(), op_row(e, kind).get()));
   }
   return list.release();
+}
+
+PyObject* library_ops(const char* library) {
+  const OpLibrary* found = find_library(library);
+  if (found == nullptr) return Py_NewRef(Py_None);
+  Object ops(check(PyDict_New()));
+  auto add = [&](const std::string& name, const Object& op) {
+    check(PyDict_SetItemString(ops.get(), name.c_str(), op.get()));
+  };
+  for (const OpEntry& e : found->ops) {
+    // Kept for the life of the process, as the op objects are.
+    auto* overloads = new std::vector<Overload>;
+    std::vector<Param> params = parse_parameters(e);
+    CLEW_CHECK(params.size() <= kMaxParams, ValueError, e.info->name, ": expected at most ", kMaxParams,
+               " parameters, got ", params.size());
+    overloads->push_back({&e, nullptr, &boxed_inplace, &invoke_boxed, std::move(params), false});
+    add(e.function, Object(make_op(overloads, false)));
+    if (e.has_inplace()) add(std::string(e.function) + "_", Object(make_op(overloads, true)));
+  }
+  return ops.release();
+}
+
+void load_library(const char* path, bool replace) {
+  // Stays loaded: the tape and Python hold pointers to its ops.
+  void* handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  CLEW_CHECK(handle != nullptr, Error, "load_library: expected a library that can be loaded, got ",
+             dlerror());
+  auto* init = reinterpret_cast<void (*)()>(dlsym(handle, "clew_library_init"));
+  CLEW_CHECK(init != nullptr, ValueError, "load_library: expected a library with a CLEW_LIBRARY, got ", path);
+  static auto* initialised = new std::set<void*>;  // guarded by the GIL
+  if (!initialised->insert(handle).second && !replace) return;
+  std::optional<ReplaceLibraries> scope;
+  if (replace) scope.emplace();
+  init();
 }
 
 void init_ops(PyObject* module) {

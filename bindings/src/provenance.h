@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "autograd/node.h"
+#include "clew/autograd/node.h"
 
 namespace clew::python {
 

@@ -4,8 +4,8 @@
 #include <array>
 #include <cstring>
 
-#include "autograd/node.h"
 #include "bindings/src/autograd.h"
+#include "clew/autograd/node.h"
 #include "clew/ops/ops.h"
 
 // CPython fills the slots that are left out.

@@ -54,7 +54,11 @@ void init_tensor_type(PyObject* module);
 void init_ops(PyObject* module);
 /// The generator inside a clew.Generator, or null.
 const Generator* to_generator(PyObject* p);
-/// One dict per registered op, for the tests and documentation that enumerate them.
-PyObject* op_table_for_python();
+/// One dict per op, built-in (null) or of an extension, for the tests and documentation that enumerate them.
+PyObject* op_table_for_python(const char* library);
+/// A dict of an extension's op objects by name; None if no such library is loaded.
+PyObject* library_ops(const char* library);
+/// Loads a shared library and runs its CLEW_LIBRARY. With `replace` it may take over a library's name.
+void load_library(const char* path, bool replace);
 
 }  // namespace clew::python

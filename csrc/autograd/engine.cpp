@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <queue>
 
-#include "autograd/node.h"
+#include "clew/autograd/node.h"
 #include "clew/ops/ops.h"
 #include "core/shapes.h"
 

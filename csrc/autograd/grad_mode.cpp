@@ -1,6 +1,6 @@
 #include "clew/autograd/grad_mode.h"
 
-#include "core/thread_state.h"
+#include "clew/core/thread_state.h"
 
 namespace clew {
 

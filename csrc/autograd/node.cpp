@@ -1,4 +1,4 @@
-#include "autograd/node.h"
+#include "clew/autograd/node.h"
 
 #include <utility>
 
@@ -187,10 +187,10 @@ Edge gradient_edge(const Tensor& t) {
   return accumulator_edge(b);
 }
 
-void rebase_history(const Tensor& t, Ref<Node> node) {
+void rebase_history(const Tensor& t, Ref<Node> node, uint32_t nr) {
   TensorBody* b = t.body();
   b->requires_grad = false;  // it was not a leaf, or it is one that needed no gradient
-  set_history(t, node, 0);
+  set_history(t, node, nr);
   ++b->history_version;
   if (b->view_base == nullptr) return;
   // The write changed part of the base: base' = scatter(base, t), and every view of it, this one
@@ -216,7 +216,7 @@ void rebase_history(const Tensor& t, Ref<Node> node) {
   scatter->sequence = thread_state.next_sequence++;
   scatter->provenance = node->provenance;
   scatter->edges.push_back(base_edge);
-  scatter->edges.push_back({node, 0});
+  scatter->edges.push_back({node, nr});
   scatter->add_output(base);
   set_history(base, scatter, 0);
   base.body()->requires_grad = false;

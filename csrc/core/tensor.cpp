@@ -4,7 +4,7 @@
 #include <cstring>
 #include <new>
 
-#include "core/thread_state.h"
+#include "clew/core/thread_state.h"
 
 namespace clew {
 

@@ -4,10 +4,10 @@
 #include <limits>
 
 #include "clew/core/parallel.h"
+#include "clew/dispatch/apply.h"
 #include "core/shapes.h"
 #include "cpu/copy.h"
 #include "cpu/loops.h"
-#include "dispatch/apply.h"
 #include "kernels/iter_plan.h"
 #include "registry/slots.h"
 

@@ -1,4 +1,4 @@
-#include "dispatch/apply.h"
+#include "clew/dispatch/apply.h"
 
 #include "core/shapes.h"
 

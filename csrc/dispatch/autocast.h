@@ -3,7 +3,7 @@
 
 #include <unordered_map>
 
-#include "dispatch/interceptor.h"
+#include "clew/dispatch/interceptor.h"
 
 namespace clew {
 

@@ -1,4 +1,4 @@
-#include "dispatch/interceptor.h"
+#include "clew/dispatch/interceptor.h"
 
 #include <utility>
 

@@ -1,6 +1,6 @@
-#include "registry/op_table.h"
+#include "clew/registry/op_table.h"
 
-#include "dispatch/apply.h"
+#include "clew/dispatch/apply.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -29,6 +29,11 @@ std::span<const OpEntry> op_table() { return kTable; }
 const OpEntry* find_op(std::string_view name) {
   for (const OpEntry& e : kTable) {
     if (name == e.info->name) return &e;
+  }
+  for (const OpLibrary* library : libraries()) {
+    for (const OpEntry& e : library->ops) {
+      if (name == e.info->name) return &e;
+    }
   }
   return nullptr;
 }

@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "autograd/node.h"
-#include "dispatch/interceptor.h"
+#include "clew/autograd/node.h"
+#include "clew/dispatch/interceptor.h"
 
 namespace clew {
 

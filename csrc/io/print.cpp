@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "autograd/node.h"
 #include "clew/autograd/grad_mode.h"
+#include "clew/autograd/node.h"
 #include "clew/core/tensor.h"
 #include "clew/io/print_options.h"
 

@@ -1,5 +1,5 @@
+#include "clew/dispatch/apply.h"
 #include "core/shapes.h"
-#include "dispatch/apply.h"
 #include "ops/window.h"
 #include "registry/slots.h"
 

@@ -1,6 +1,6 @@
 // Convolutions that are written in terms of conv2d and of its gradient.
+#include "clew/dispatch/apply.h"
 #include "core/shapes.h"
-#include "dispatch/apply.h"
 #include "ops/window.h"
 #include "registry/slots.h"
 

@@ -1,8 +1,8 @@
 // New tensors, copies and conversions.
 #include <cmath>
 
+#include "clew/dispatch/apply.h"
 #include "core/shapes.h"
-#include "dispatch/apply.h"
 #include "registry/slots.h"
 
 namespace clew {

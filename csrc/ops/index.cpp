@@ -1,6 +1,6 @@
 // Reading and writing by index tensors and masks.
+#include "clew/dispatch/apply.h"
 #include "core/shapes.h"
-#include "dispatch/apply.h"
 #include "kernels/indexing.h"
 #include "registry/slots.h"
 

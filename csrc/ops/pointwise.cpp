@@ -1,8 +1,8 @@
 // Elementwise ops: one result element from one element of each operand.
 #include <cmath>
 
+#include "clew/dispatch/apply.h"
 #include "core/shapes.h"
-#include "dispatch/apply.h"
 #include "registry/slots.h"
 
 namespace clew {

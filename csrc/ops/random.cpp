@@ -2,8 +2,8 @@
 #include <cmath>
 #include <limits>
 
+#include "clew/dispatch/apply.h"
 #include "core/shapes.h"
-#include "dispatch/apply.h"
 #include "registry/slots.h"
 
 namespace clew {

@@ -1,7 +1,7 @@
 // Padding, and resampling along one dimension; all sampling of interpolate() is made of the latter.
 #include "ops/resize.h"
+#include "clew/dispatch/apply.h"
 #include "core/shapes.h"
-#include "dispatch/apply.h"
 #include "registry/slots.h"
 
 namespace clew {

@@ -3,8 +3,8 @@
 #include <cstdlib>
 
 #include "clew/autograd/grad_mode.h"
+#include "clew/dispatch/apply.h"
 #include "core/shapes.h"
-#include "dispatch/apply.h"
 #include "registry/slots.h"
 
 namespace clew {

@@ -1,6 +1,6 @@
 // Sorting and selection.
+#include "clew/dispatch/apply.h"
 #include "core/shapes.h"
-#include "dispatch/apply.h"
 #include "registry/slots.h"
 
 namespace clew {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "clew/ops/ops.h"
-#include "registry/op_def.h"
+#include "clew/registry/op_def.h"
 
 namespace clew {
 

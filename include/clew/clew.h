@@ -2,6 +2,7 @@
 #pragma once
 
 #include "clew/autograd/autograd.h"
+#include "clew/autograd/function.h"
 #include "clew/core/memory.h"
 #include "clew/core/parallel.h"
 #include "clew/core/tensor.h"

@@ -52,12 +52,13 @@ def python_blocks(path: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
 
 
-PAGES = ["README.md", "docs/architecture.md", "docs/start_python.md", "docs/tape.md"]
+PAGES = ["README.md", "docs/architecture.md", "docs/start_python.md", "docs/tape.md", "docs/extensions.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page_examples(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLEW_EXTENSIONS_DIR", str(tmp_path))
     # The blocks of a page are one program.
     names = {"__name__": "__main__"}
     for block in python_blocks(ROOT / page):

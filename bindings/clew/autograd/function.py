@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 from clew import _C
@@ -12,33 +15,39 @@ Tensor = _C.Tensor
 
 
 class FunctionContext:
-    """What `forward` hands to `backward`. Attributes of your own may be set on it."""
+    """What `forward` hands to `backward`. Attributes of your own may be set on it.
+
+    A tensor that is set as an attribute, alone or in a tuple, is compared with its version when backward
+    reads it; `save_for_backward` also frees it with the graph.
+    """
 
     def __init__(self) -> None:
         self._to_save: tuple = ()
-        self._saved: tuple | None = None
         self._dirty: tuple = ()
         self._non_differentiable: tuple = ()
         self._materialize = True
+        self._kept: dict[str, tuple] = {}
         self._node: Any = None  # set while backward runs
+        self._argument_count = 0
         self.needs_input_grad: tuple[bool, ...] = ()
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
-        """Keeps inputs or outputs for backward; their versions are checked when they are read."""
-        for t in tensors:
-            if t is not None and not isinstance(t, Tensor):
-                raise TypeError(
-                    f"save_for_backward: expected tensors or None, got {type(t).__name__} (set "
-                    f"it as an attribute of ctx)"
-                )
+        """Keeps inputs or outputs for backward; their versions are checked when they are read.
+
+        Raises:
+            TypeError: something that is neither a tensor nor None.
+        """
+        _check_tensors("save_for_backward", tensors, optional=True)
         self._to_save = tensors
 
     def mark_dirty(self, *tensors: Tensor) -> None:
         """Names inputs that forward wrote in place; each must be among the outputs."""
+        _check_tensors("mark_dirty", tensors)
         self._dirty = tensors
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
         """Names outputs that get no gradient."""
+        _check_tensors("mark_non_differentiable", tensors)
         self._non_differentiable = tensors
 
     def set_materialize_grads(self, value: bool) -> None:
@@ -52,90 +61,83 @@ class FunctionContext:
         Raises:
             clew.AutogradError: an earlier backward freed them, or one was changed in place since.
         """
-        if self._saved is None:
-            raise _C.AutogradError(
-                f"{type(self).__name__}: expected saved tensors, but an earlier backward through "
-                f"this graph freed them "
-                "(pass retain_graph=True to the first backward if a second one follows)"
+        return tuple(self._saved()[: self._saved_count])
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached for what forward set and _keep took over: tensors.
+        kept = self.__dict__.get("_kept", {}).get(name)
+        if kept is None:
+            raise AttributeError(
+                f"{type(self).__name__}: expected an attribute that forward set, got {name!r}"
             )
-        out = []
-        for t, version, output in self._saved:
-            if t is None:
-                out.append(None)
-                continue
+        value, versions, output = kept
+        if output is not None:
+            return self._saved()[output]
+        for t, version in versions:
             if t._version != version:
                 line = self._node.forward_line if self._node is not None else ""
-                line = f"\nsaved by: {line}" if line else ""
                 raise _C.AutogradError(
-                    f"{type(self).__name__}: expected a saved tensor of shape {tuple(t.shape)} "
-                    f"at version {version}, "
-                    f"got version {t._version} (an in-place op changed it after it was saved; "
-                    f"clone() it first){line}"
+                    f"{type(self).__name__}: expected ctx.{name} as forward left it, a tensor of shape "
+                    f"{tuple(t.shape)} at version {version}, got version {t._version} (an in-place op "
+                    f"changed it; clone() it first)" + (f"\nkept by: {line}" if line else "")
                 )
-            out.append(self._outputs_by_index(output) if output is not None else t)
-        return tuple(out)
+        return value
 
     # What the tape calls -------------------------------------------------------------------------
 
-    def _outputs_by_index(self, i: int) -> Tensor:
-        # A saved output was kept without history, so that the node does not own itself.
-        t = self._saved_outputs[i].detach()
-        return _C._set_history(t, self._node, i) if self._output_differentiable[i] else t
-
-    def _finish_saving(self, outputs: tuple) -> None:
-        saved = []
-        self._saved_outputs = {}
-        for t in self._to_save:
-            if t is None:
-                saved.append((None, 0, None))
-                continue
-            index = next((i for i, o in enumerate(outputs) if o is t), None)
-            if index is not None and not any(t is d for d in self._dirty):
-                self._saved_outputs[index] = t.detach()
-                saved.append((self._saved_outputs[index], t._version, index))
-            else:
-                saved.append((t, t._version, None))
-        self._saved = tuple(saved)
-        self._to_save = ()
-
-    def _release(self) -> None:
-        self._saved = None
-        self._saved_outputs = {}
-
-    def _run_backward(self, *grads: Tensor | None) -> tuple:
-        if self._materialize:
-            from clew import zeros
-
-            grads = tuple(
-                zeros(meta[0], dtype=meta[1]) if g is None and meta is not None else g
-                for g, meta in zip(grads, self._output_meta, strict=True)
-            )
-        function = self._function
-        result = function.backward(self, *grads)
-        if not isinstance(result, tuple):
-            result = tuple(result) if isinstance(result, list) else (result,)
-        n = len(self._input_is_tensor)
-        if len(result) > n and all(r is None for r in result[n:]):
-            result = result[:n]
-        if len(result) != n:
+    def _saved(self) -> list:
+        if self._node is None:
             raise _C.AutogradError(
-                f"{function.__name__}.backward: expected {n} gradients, one per input of "
-                f"forward, got {len(result)}"
+                f"{type(self).__name__}: expected saved tensors to be read in backward, got a context that "
+                f"is not on its way back"
             )
-        out = []
-        for i, (g, is_tensor) in enumerate(zip(result, self._input_is_tensor, strict=True)):
-            if g is not None and not isinstance(g, Tensor):
-                raise TypeError(
-                    f"{function.__name__}.backward: expected a tensor or None as gradient {i}, "
-                    f"got {type(g).__name__}"
-                )
-            if g is not None and not is_tensor:
-                raise _C.AutogradError(
-                    f"{function.__name__}.backward: expected None as gradient {i}, whose input "
-                    f"is no tensor, got a tensor"
-                )
-            out.append(g)
-        return tuple(out)
+        return self._node._saved_tensors
+
+    def _keep(self, outputs: tuple) -> None:
+        """Takes over the attributes that hold tensors, so that reading them can check their versions."""
+        self._saved_count = len(self._to_save)
+        for name, value in list(self.__dict__.items()):
+            if name.startswith("_") or not (isinstance(value, Tensor) or type(value) is tuple):
+                continue
+            tensors = _tensors_in(value)
+            if not tensors:
+                continue
+            del self.__dict__[name]
+            output = None
+            if any(value is o for o in outputs):
+                # Held here, it would own the node that owns this context.
+                output = len(self._to_save)
+                self._to_save = (*self._to_save, value)
+                value = None
+            self._kept[name] = (value, [(t, t._version) for t in tensors] if output is None else [], output)
+
+    def _argument_name(self, i: int) -> str:
+        """How messages call argument `i` of forward: its name, with an index in *args."""
+        skip = 0 if self._function._has_setup_context() else 1
+        parameters = list(inspect.signature(self._function.forward).parameters.values())[skip:]
+        named = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if i < len(named):
+            return repr(named[i].name)
+        rest = next(p.name for p in parameters if p.kind is p.VAR_POSITIONAL)
+        return repr(f"{rest}[{i - len(named)}]")
+
+    def _run_backward(self, *grads: Tensor | None) -> Any:
+        return self._function.backward(self, *grads)
+
+
+def _check_tensors(what: str, tensors: tuple, optional: bool = False) -> None:
+    for t in tensors:
+        if not isinstance(t, Tensor) and not (optional and t is None):
+            raise TypeError(
+                f"{what}: expected tensors{' or None' if optional else ''}, got {type(t).__name__}"
+                + (" (set it as an attribute of ctx)" if optional else "")
+            )
+
+
+def _tensors_in(value: Any) -> list:
+    if isinstance(value, Tensor):
+        return [value]
+    return [t for v in value for t in _tensors_in(v)] if type(value) is tuple else []
 
 
 class Function:
@@ -176,19 +178,31 @@ class Function:
         raise NotImplementedError("Function.setup_context: expected a subclass to define it")
 
     @classmethod
+    def _has_setup_context(cls) -> bool:
+        return cls.setup_context is not Function.setup_context
+
+    @classmethod
     def apply(cls, *args: Any) -> Any:
-        """Runs forward and records the function on the tape."""
+        """Runs forward and records the function on the tape.
+
+        Args:
+            args: what forward takes: tensors, which may get gradients, and anything else.
+        Returns:
+            What forward returns: a tensor, or a tuple that may hold other things beside tensors.
+        Raises:
+            TypeError: forward returned no tensor.
+            ValueError: mark_dirty named a tensor that is no argument, or is not returned.
+            clew.AutogradError: forward wrote in place into a leaf that requires grad.
+        """
         if cls.__dict__.get("_context_class") is None:
             # The context is the tape's node: it carries the function's name.
             cls._context_class = type(f"{cls.__name__}Backward", (FunctionContext,), {})
         ctx = cls._context_class()
         grad_enabled = _C.is_grad_enabled()
-        is_tensor = tuple(isinstance(a, Tensor) for a in args)
-        ctx.needs_input_grad = tuple(t and a.requires_grad for a, t in zip(args, is_tensor, strict=True))
-        recording = grad_enabled and any(ctx.needs_input_grad)
+        ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         _C._set_grad_enabled(False)
         try:
-            if cls.setup_context is not Function.setup_context:
+            if cls._has_setup_context():
                 output = cls.forward(*args)
                 cls.setup_context(ctx, args, output)
             else:
@@ -202,59 +216,40 @@ class Function:
                 f"{cls.__name__}.forward: expected a tensor or a tuple with tensors, got "
                 f"{type(output).__name__}"
             )
-        if not recording:
+        if not (grad_enabled and any(ctx.needs_input_grad)):
             return output
-        dirty = [any(o is d for d in ctx._dirty) for o in outputs]
-        # An input that is handed back untouched becomes a tensor of its own.
-        outputs = tuple(
-            o.detach() if isinstance(o, Tensor) and not d and any(o is a for a in args) else o
-            for o, d in zip(outputs, dirty, strict=True)
-        )
-        frozen = [any(o is d for d in ctx._non_differentiable) for o in outputs]
         ctx._function = cls
-        ctx._input_is_tensor = is_tensor
-        ctx._output_meta = [(tuple(o.shape), o.dtype) if isinstance(o, Tensor) else None for o in outputs]
-        ctx._output_differentiable = [
-            isinstance(o, Tensor) and o.is_floating_point() and not f
-            for o, f in zip(outputs, frozen, strict=True)
-        ]
-        tracked = [o if d else None for o, d in zip(outputs, ctx._output_differentiable, strict=True)]
-        _C._attach_function(f"{cls.__name__}Backward", ctx, list(args), tracked, dirty)
-        ctx._finish_saving(outputs)
+        ctx._argument_count = len(args)
+        ctx._keep(outputs)
+        once = getattr(cls.backward, "once_differentiable", False)
+        outputs = _C._attach_function(cls.__name__, ctx, args, outputs, once)
+        ctx._to_save = ctx._dirty = ctx._non_differentiable = ()
         return outputs[0] if single else outputs
 
 
-def once_differentiable(backward: Any) -> Any:
-    """Marks a backward whose own gradient is not defined: a second derivative through it raises."""
-    import functools
+def once_differentiable(backward: Callable) -> Callable:
+    """Marks a backward whose own gradient is not defined: a second derivative through it raises.
+
+    Raises:
+        clew.AutogradError: on the way back through the marked backward.
+    Example:
+        >>> class Square(clew.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         ctx.save_for_backward(x)
+        ...         return x * x
+        ...     @staticmethod
+        ...     @clew.autograd.function.once_differentiable
+        ...     def backward(ctx, g):
+        ...         return 2 * g * ctx.saved_tensors[0]
+        >>> x = clew.tensor([3.0], requires_grad=True)
+        >>> clew.autograd.grad(Square.apply(x), x)[0].tolist()
+        [6.0]
+    """
 
     @functools.wraps(backward)
-    def run(ctx, *grads):
-        recording = _C.is_grad_enabled()
-        _C._set_grad_enabled(False)
-        try:
-            result = backward(ctx, *grads)
-        finally:
-            _C._set_grad_enabled(recording)
-        if not recording:
-            return result
-        single = not isinstance(result, tuple)
-        return tuple(
-            _Once.apply(g, ctx._function.__name__) if isinstance(g, Tensor) else g
-            for g in ((result,) if single else result)
-        )
+    def run(ctx: FunctionContext, *grads: Tensor | None) -> Any:
+        return backward(ctx, *grads)
 
+    run.once_differentiable = True
     return run
-
-
-class _Once(Function):
-    @staticmethod
-    def forward(ctx, g, name):
-        ctx.name = name
-        return g.requires_grad_() if g.is_leaf else g
-
-    @staticmethod
-    def backward(ctx, g):
-        raise _C.AutogradError(
-            f"{ctx.name}: expected one derivative, its backward is marked once_differentiable"
-        )

@@ -6,11 +6,11 @@ from typing import Any
 
 from clew.utils import data, hooks
 
-__all__ = ["checkpoint", "data", "hooks", "tensorboard"]
+__all__ = ["checkpoint", "cpp_extension", "data", "hooks", "tensorboard"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("checkpoint", "tensorboard"):
+    if name in ("checkpoint", "cpp_extension", "tensorboard"):
         import importlib
 
         return importlib.import_module(f"clew.utils.{name}")

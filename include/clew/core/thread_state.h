@@ -17,6 +17,6 @@ struct ThreadState {
   bool inference = false;
   bool anomaly = false;
 };
-CLEW_FAST_TLS extern thread_local constinit ThreadState thread_state;
+CLEW_FAST_TLS CLEW_API extern thread_local constinit ThreadState thread_state;
 
 }  // namespace clew

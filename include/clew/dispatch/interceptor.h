@@ -3,8 +3,8 @@
 
 #include <span>
 
-#include "core/thread_state.h"
-#include "registry/op_def.h"
+#include "clew/core/thread_state.h"
+#include "clew/registry/op_def.h"
 
 namespace clew {
 

@@ -7,11 +7,11 @@
 #include <optional>
 #include <tuple>
 
-#include "autograd/node.h"
+#include "clew/autograd/node.h"
+#include "clew/core/thread_state.h"
+#include "clew/dispatch/interceptor.h"
 #include "clew/ops/ops.h"
-#include "core/thread_state.h"
-#include "dispatch/interceptor.h"
-#include "registry/op_def.h"
+#include "clew/registry/op_def.h"
 
 namespace clew {
 namespace apply_detail {

@@ -10,8 +10,8 @@
 
 #include "clew/autograd/autograd.h"
 #include "clew/core/tensor.h"
-#include "core/thread_state.h"
-#include "registry/op_def.h"
+#include "clew/core/thread_state.h"
+#include "clew/registry/op_def.h"
 
 namespace clew::autograd {
 
@@ -108,6 +108,12 @@ class CLEW_API SavedTensor {
  public:
   SavedTensor() = default;
   SavedTensor(const Tensor& t, bool is_output);
+  /// Output `nr` of the node that will own it.
+  static SavedTensor of_output(const Tensor& t, uint32_t nr) {
+    SavedTensor s(t, true);
+    s.output_nr_ = nr;
+    return s;
+  }
   /// Raises AutogradError when the data changed since. `owner` and `owner_ref` restore the history of an
   /// output.
   Tensor unpack(Node* owner) const;
@@ -167,8 +173,9 @@ CLEW_API Edge gradient_edge(const Tensor& t);
 CLEW_API Node* grad_fn(const Tensor& t);
 /// Makes `t` output `nr` of `node`.
 CLEW_API void set_history(const Tensor& t, Ref<Node> node, uint32_t nr);
-/// After an in-place write recorded as `node`: `t` gets it as history, and so does the base `t` is a view of.
-CLEW_API void rebase_history(const Tensor& t, Ref<Node> node);
+/// After an in-place write recorded as `node`: `t` gets its output `nr` as history, and so does the base that
+/// `t` is a view of.
+CLEW_API void rebase_history(const Tensor& t, Ref<Node> node, uint32_t nr = 0);
 /// Refuses an in-place write that autograd cannot follow. `op` names it in the message.
 CLEW_API void check_inplace(const char* op, const Tensor& self);
 
@@ -180,7 +187,7 @@ namespace clew {
 CLEW_API Tensor sum_to_size(const Tensor& g, IntArrayRef sizes);
 
 /// What a gradient formula may read.
-class Backward {
+class CLEW_API Backward {
  public:
   explicit Backward(autograd::OpNode* node) : node_(node) {}
   /// A saved tensor argument or output. Raises AutogradError when it was changed or freed.

@@ -7,7 +7,7 @@
 #include <type_traits>
 
 #include "clew/core/tensor.h"
-#include "registry/value.h"
+#include "clew/registry/value.h"
 
 namespace clew {
 
