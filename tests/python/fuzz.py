@@ -544,8 +544,13 @@ def serve(first: int, last: int, place: int, report: Any) -> None:
     report.flush()
 
 
-def hunt(calls: int, first: int = 0, chunk: int = 1000) -> tuple[Counter, list[dict]]:
-    """Runs calls in forked processes; returns how they ended, and every fault with its seed."""
+def hunt(
+    calls: int, first: int = 0, chunk: int = 1000, tell: Callable[[int, list[dict]], None] | None = None
+) -> tuple[Counter, list[dict]]:
+    """Runs calls in forked processes; returns how they ended, and every fault with its seed.
+
+    `tell(calls done, faults so far)` is called after each process.
+    """
     import tempfile
 
     counts: Counter[str] = Counter()
@@ -574,6 +579,8 @@ def hunt(calls: int, first: int = 0, chunk: int = 1000) -> tuple[Counter, list[d
                     faults.append(message)
             if status == 0:
                 seed = last
+                if tell is not None:
+                    tell(seed - first, faults)
                 continue
             at = int(os.pread(place.fileno(), 12, 0) or seed)
             counts["crashed"] += 1
@@ -599,9 +606,18 @@ def main() -> int:
         print(check(*call))
         return 0
     start = time.monotonic()
-    counts, faults = hunt(options.calls, options.first)
-    for fault in faults:
-        print(fault["seed"], fault["fault"][:400])
+    shown = 0
+
+    def tell(done: int, faults: list[dict]) -> None:
+        nonlocal shown
+        for fault in faults[shown:]:
+            print(fault["seed"], fault["fault"][:400], flush=True)
+        shown = len(faults)
+        if done % 10_000 == 0:
+            print(f"{done} calls", file=sys.stderr, flush=True)
+
+    counts, faults = hunt(options.calls, options.first, tell=tell)
+    tell(options.calls, faults)
     print(f"{options.calls} calls in {time.monotonic() - start:.0f} s: {dict(counts)}, {len(faults)} faults")
     return 1 if faults else 0
 

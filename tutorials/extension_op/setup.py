@@ -5,6 +5,7 @@ from setuptools import setup
 from clew.utils.cpp_extension import BuildExtension, CppExtension
 
 setup(
+    package_dir={"": "src"},
     packages=["radial"],
     ext_modules=[CppExtension("radial._C", ["csrc/gaussian.cpp"])],
     cmdclass={"build_ext": BuildExtension},

@@ -491,8 +491,8 @@ def entry_of(op: Any) -> dict:
     else:
         module = getattr(op, "__module__", "")
         library, function = module.removeprefix("clew.ops.") if module != "clew" else "", op.__name__
-    rows = clew._C.op_table(library) if library else clew._C.op_table()
-    for row in rows:
+    known = not library or library in clew.ops.loaded_libraries()
+    for row in clew._C.op_table(library or None) if known else ():
         if row["function"] == function and not row["overload"]:
             return row
     raise ValueError(f"check_op: expected an op, got {op!r}")
