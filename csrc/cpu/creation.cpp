@@ -100,8 +100,10 @@ bool transposing_copy(IterPlan<2>& plan) {
                    const int64_t begin = unit % blocks * kBlock, end = std::min(rows, begin + kBlock);
                    for (int64_t i = 0; i < n; i += kBlock) {
                      const int64_t stop = std::min(n, i + kBlock);
+                     T block[kBlock * kBlock];  // both sides are read and written along their cache lines
+                     detail::turn_block(block, a + begin + i * in_step, end - begin, stop - i, in_step);
                      for (int64_t r = begin; r < end; ++r)
-                       for (int64_t c = i; c < stop; ++c) o[r * out_row + c] = a[r + c * in_step];
+                       std::copy_n(block + (r - begin) * (stop - i), stop - i, o + r * out_row + i);
                    }
                  }
                });
