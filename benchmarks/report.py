@@ -107,8 +107,9 @@ def write(out: Path, facts: dict, rows: list[Row], means: list[Mean]) -> None:
     """The data as `out`, and the tables beside it as Markdown."""
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(as_data(facts, rows, means), indent=1) + "\n")
+    clock = "Processor time" if facts["clock"] == "cpu" else "Time"
     out.with_suffix(".md").write_text(
         f"# Benchmarks, {facts['date']}\n\n{title(facts)}.\n"
-        f"{'Processor time' if facts['clock'] == 'cpu' else 'Time'} per call; a ratio below 1 means that Clew is faster.\n\n"
+        f"{clock} per call; a ratio below 1 means that Clew is faster.\n\n"
         f"{mean_table(means)}\n\n{row_table(rows)}\n"
     )
