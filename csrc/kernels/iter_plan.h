@@ -113,7 +113,7 @@ struct IterPlan {
   /// so that their cache lines are used whole.
   template <class Loop>
   void run_tiled(int64_t grain, int across, Loop& loop) const {
-    constexpr int64_t kRows = 16, kLength = 64;
+    constexpr int64_t kRows = 64, kLength = 32;
     const int64_t n = sizes[0], rows = sizes[across], tiles = (rows + kRows - 1) / kRows;
     std::array<int64_t, N> inner;
     std::array<bool, N> turned{};
