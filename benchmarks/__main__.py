@@ -5,6 +5,7 @@ python -m benchmarks elementwise matmul      some groups
 python -m benchmarks --quick                 without the largest sizes, fewer rounds
 python -m benchmarks --out FILE.json         also the numbers, and FILE.md
 python -m benchmarks --save                  as benchmarks/results/<date>.json and .md
+python -m benchmarks --cpu                   one thread, processor time instead of the wall's
 python -m benchmarks --check                 exit status 1 where a target is missed
 """
 
@@ -26,6 +27,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("groups", nargs="*", help="names of groups; all when none is given")
     parser.add_argument("--threads", default="1,2", help="numbers of threads (default: 1,2)")
     parser.add_argument("--quick", action="store_true", help="small sizes only, fewer and shorter rounds")
+    parser.add_argument(
+        "--cpu", action="store_true", help="one thread, time on the processor: for machines that others use"
+    )
     parser.add_argument("--only", default="", metavar="TEXT", help="cases whose group, name or size has TEXT")
     parser.add_argument("--rounds", type=int, default=0, help="rounds per case (default: 11, quick 5)")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the numbers, and FILE.md")
@@ -42,7 +46,7 @@ def main() -> int:
         print(f"benchmarks: expected groups among {', '.join(known)}, got {unknown[0]}", file=sys.stderr)
         return 2
     chosen = [known[name] for name in options.groups] or list(known.values())
-    threads = [int(t) for t in options.threads.split(",")]
+    threads = [1] if options.cpu else [int(t) for t in options.threads.split(",")]
     libraries = ["clew"]
     if importlib.util.find_spec("torch") is not None:
         libraries.append("torch")
@@ -54,7 +58,7 @@ def main() -> int:
         process = runner.Process(library, 1)
         versions[library] = process.version
         process.close()
-    facts = report.head(versions)
+    facts = report.head(versions, "cpu" if options.cpu else "wall")
     print(report.title(facts), flush=True)
     rows = runner.run(
         chosen,
@@ -65,6 +69,7 @@ def main() -> int:
             rounds=options.rounds or (5 if options.quick else 11),
             round_seconds=0.02 if options.quick else 0.05,
             quick=options.quick,
+            clock="cpu" if options.cpu else "wall",
         ),
         lambda row: print(report.line(row), flush=True),
     )

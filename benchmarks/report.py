@@ -79,8 +79,9 @@ def row_table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def head(versions: dict[str, str]) -> dict:
+def head(versions: dict[str, str], clock: str) -> dict:
     return {
+        "clock": clock,
         "date": date.today().isoformat(),
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -106,8 +107,9 @@ def write(out: Path, facts: dict, rows: list[Row], means: list[Mean]) -> None:
     """The data as `out`, and the tables beside it as Markdown."""
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(as_data(facts, rows, means), indent=1) + "\n")
+    clock = "Processor time" if facts["clock"] == "cpu" else "Time"
     out.with_suffix(".md").write_text(
         f"# Benchmarks, {facts['date']}\n\n{title(facts)}.\n"
-        f"Time per call; a ratio below 1 means that Clew is faster.\n\n"
+        f"{clock} per call; a ratio below 1 means that Clew is faster.\n\n"
         f"{mean_table(means)}\n\n{row_table(rows)}\n"
     )

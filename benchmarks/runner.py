@@ -57,12 +57,12 @@ class Mean:
 class Process:
     """A worker with one library loaded."""
 
-    def __init__(self, library: str, threads: int) -> None:
+    def __init__(self, library: str, threads: int, clock: str = "wall") -> None:
         env = dict(os.environ, PYTHONHASHSEED="0")
         for name in ("CLEW_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             env[name] = str(threads)
         env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), env.get("PYTHONPATH")]))
-        command = [sys.executable, "-m", "benchmarks.worker", library, str(threads)]
+        command = [sys.executable, "-m", "benchmarks.worker", library, str(threads), clock]
         self.library = library
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
@@ -98,6 +98,7 @@ class Options:
     rounds: int
     round_seconds: float  # about what one round of one library takes
     quick: bool
+    clock: str = "wall"  # or "cpu": time on the processor, of one thread
 
 
 def calls_for(once: float, options: Options) -> int:
@@ -154,7 +155,7 @@ def run(groups: list[Group], threads: list[int], only: str, options: Options, sh
     """All rows; `show(row)` is called as each is done."""
     rows = []
     for count in threads:
-        processes = [Process(library, count) for library in options.libraries]
+        processes = [Process(library, count, options.clock) for library in options.libraries]
         try:
             for group in groups:
                 for case in group.cases:

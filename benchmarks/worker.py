@@ -13,13 +13,13 @@ from collections.abc import Callable
 from benchmarks.case import groups
 
 
-def seconds(f: Callable, calls: int) -> float:
+def seconds(f: Callable, calls: int, clock: Callable = time.perf_counter) -> float:
     """Time of one call, from `calls` in a row."""
     repeat = range(calls)
-    start = time.perf_counter()
+    start = clock()
     for _ in repeat:
         f()
-    return (time.perf_counter() - start) / calls
+    return (clock() - start) / calls
 
 
 def status_kib(name: str) -> int:
@@ -44,7 +44,8 @@ class Peak:
 
 
 class Worker:
-    def __init__(self, library: str, threads: int) -> None:
+    def __init__(self, library: str, threads: int, clock: Callable) -> None:
+        self.clock = clock
         self.lib = importlib.import_module(library)
         self.lib.set_num_threads(threads)
         self.groups = groups()
@@ -63,7 +64,7 @@ class Worker:
     def run(self, calls: int) -> dict:
         gc.disable()
         try:
-            return {"seconds": seconds(self.function, calls)}
+            return {"seconds": seconds(self.function, calls, self.clock)}
         finally:
             gc.enable()
 
@@ -80,7 +81,8 @@ def main() -> None:
     # Answers go to the standard output as it was; what a library prints there goes elsewhere.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    worker = Worker(sys.argv[1], int(sys.argv[2]))
+    clock = time.thread_time if sys.argv[3] == "cpu" else time.perf_counter
+    worker = Worker(sys.argv[1], int(sys.argv[2]), clock)
     print(json.dumps({"version": worker.lib.__version__}), file=answers, flush=True)
     for line in sys.stdin:
         order = json.loads(line)

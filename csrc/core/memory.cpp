@@ -91,7 +91,13 @@ SmallCache* acquire_cache() {
   return cache;
 }
 
-void* system_alloc(size_t nbytes) { return std::aligned_alloc(64, (nbytes + 63) / 64 * 64); }
+// Blocks from here on ask for huge pages, which need their alignment.
+constexpr size_t kHugeFrom = size_t{1} << 22, kHugePage = size_t{1} << 21;
+
+void* system_alloc(size_t nbytes) {
+  const size_t alignment = nbytes >= kHugeFrom ? kHugePage : 64;
+  return std::aligned_alloc(alignment, (nbytes + alignment - 1) / alignment * alignment);
+}
 
 // Four classes between powers of two: at most a quarter is wasted.
 size_t large_class(size_t nbytes) {
@@ -184,7 +190,7 @@ void* large_alloc(size_t nbytes) {
     CLEW_CHECK(p != nullptr, OutOfMemoryError, "allocate: expected ", nbytes,
                " bytes of CPU memory, the system refused (in use ", g.large_bytes, ", cached ",
                g.cached_bytes, "); free tensors or use smaller ones");
-    if (size >= (size_t{1} << 22)) madvise(p, size, MADV_HUGEPAGE);
+    if (size >= kHugeFrom) madvise(p, size, MADV_HUGEPAGE);
   }
   g.large_bytes += size;
   g.peak_large_bytes = std::max(g.peak_large_bytes, g.large_bytes);

@@ -73,7 +73,7 @@ IterPlan<2> copy_plan(IntArrayRef sizes, void* out, IntArrayRef out_strides, DTy
 /// lines of both sides are used whole. False when the plan is no such copy.
 template <class T>
 bool transposing_copy(IterPlan<2>& plan) {
-  constexpr int64_t kBlock = 32;
+  constexpr int64_t kRows = 64, kColumns = 16;  // four cache lines of the input at a time
   int along = 0;
   for (int d = 1; d < plan.rank; ++d) {
     if (plan.strides[1][d] == 1 && plan.sizes[d] >= 8) along = d;
@@ -82,10 +82,10 @@ bool transposing_copy(IterPlan<2>& plan) {
     return false;
   std::swap(plan.sizes[1], plan.sizes[along]);
   for (auto& s : plan.strides) std::swap(s[1], s[along]);
-  const int64_t n = plan.sizes[0], rows = plan.sizes[1], blocks = (rows + kBlock - 1) / kBlock;
+  const int64_t n = plan.sizes[0], rows = plan.sizes[1], blocks = (rows + kRows - 1) / kRows;
   const int64_t out_row = plan.strides[0][1], in_step = plan.strides[1][0];
   const int64_t outer = plan.numel / (n * rows);
-  parallel_for(0, outer * blocks, std::max<int64_t>(1, kGrainMemory / (n * kBlock)),
+  parallel_for(0, outer * blocks, std::max<int64_t>(1, kGrainMemory / (n * kRows)),
                [&](int64_t first, int64_t last) {
                  for (int64_t unit = first; unit < last; ++unit) {
                    T* o = reinterpret_cast<T*>(plan.data[0]);
@@ -97,11 +97,13 @@ bool transposing_copy(IterPlan<2>& plan) {
                      o += i * plan.strides[0][d];
                      a += i * plan.strides[1][d];
                    }
-                   const int64_t begin = unit % blocks * kBlock, end = std::min(rows, begin + kBlock);
-                   for (int64_t i = 0; i < n; i += kBlock) {
-                     const int64_t stop = std::min(n, i + kBlock);
+                   const int64_t begin = unit % blocks * kRows, end = std::min(rows, begin + kRows);
+                   for (int64_t i = 0; i < n; i += kColumns) {
+                     const int64_t stop = std::min(n, i + kColumns);
+                     T block[kRows * kColumns];  // both sides are read and written along their cache lines
+                     detail::turn_block(block, a + begin + i * in_step, end - begin, stop - i, in_step);
                      for (int64_t r = begin; r < end; ++r)
-                       for (int64_t c = i; c < stop; ++c) o[r * out_row + c] = a[r + c * in_step];
+                       std::copy_n(block + (r - begin) * (stop - i), stop - i, o + r * out_row + i);
                    }
                  }
                });

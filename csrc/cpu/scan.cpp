@@ -38,23 +38,28 @@ void scan(const Tensor& out, int64_t dim, State start, Step&& step) {
 template <class T>
 using running_t = std::conditional_t<std::is_integral_v<T>, uint64_t, double>;
 
-/// Running sums of contiguous rows: eight rows side by side, since each sum waits for the one before.
+/// Running sums of contiguous rows: several rows side by side, since each sum waits for the one before,
+/// through blocks, since rows a power of two apart would push each other out of the cache.
 template <class T, class Sum>
 void cumsum_rows(T* out, const T* in, int64_t rows, int64_t n) {
-  constexpr int64_t kRows = 8;
+  constexpr int64_t kRows = 4, kLength = 64;
   parallel_for(0, (rows + kRows - 1) / kRows, std::max<int64_t>(1, kGrainMemory / (n * kRows)),
                [&](int64_t b, int64_t e) {
                  int64_t r = b * kRows;
                  const int64_t end = std::min(rows, e * kRows);
                  for (; r + kRows <= end; r += kRows) {
-                   const T* a = in + r * n;
-                   T* o = out + r * n;
                    Sum total[kRows] = {};
-                   for (int64_t i = 0; i < n; ++i) {
-                     for (int64_t k = 0; k < kRows; ++k) {
-                       total[k] += static_cast<Sum>(a[k * n + i]);
-                       o[k * n + i] = static_cast<T>(total[k]);
+                   for (int64_t i = 0; i < n; i += kLength) {
+                     const int64_t length = std::min(kLength, n - i);
+                     T block[kRows][kLength];
+                     for (int64_t k = 0; k < kRows; ++k) std::copy_n(in + (r + k) * n + i, length, block[k]);
+                     for (int64_t j = 0; j < length; ++j) {
+                       for (int64_t k = 0; k < kRows; ++k) {
+                         total[k] += static_cast<Sum>(block[k][j]);
+                         block[k][j] = static_cast<T>(total[k]);
+                       }
                      }
+                     for (int64_t k = 0; k < kRows; ++k) std::copy_n(block[k], length, out + (r + k) * n + i);
                    }
                  }
                  for (; r < end; ++r) {

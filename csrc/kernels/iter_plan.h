@@ -16,6 +16,35 @@ namespace clew {
 
 inline constexpr int kMaxRank = 64;
 
+namespace detail {
+
+/// A block of elements that lie densely along rows of `from`: to[r * columns + c] = from[c * stride + r].
+/// Each cache line of `from` is read once and whole.
+template <class T>
+void turn_block(T* to, const T* from, int64_t rows, int64_t columns, int64_t stride) {
+  for (int64_t c = 0; c < columns; ++c) {
+    for (int64_t r = 0; r < rows; ++r) to[r * columns + c] = from[c * stride + r];
+  }
+}
+inline void turn_block(char* to, const char* from, int64_t item_size, int64_t rows, int64_t columns,
+                       int64_t stride) {
+  const auto turn = [&]<class T>() {
+    turn_block(reinterpret_cast<T*>(to), reinterpret_cast<const T*>(from), rows, columns, stride);
+  };
+  switch (item_size) {
+    case 1:
+      return turn.template operator()<uint8_t>();
+    case 2:
+      return turn.template operator()<uint16_t>();
+    case 4:
+      return turn.template operator()<uint32_t>();
+    default:
+      return turn.template operator()<uint64_t>();
+  }
+}
+
+}  // namespace detail
+
 template <int N>
 struct IterPlan {
   int rank = 1;  // at least 1; dimension 0 is the innermost
@@ -80,20 +109,27 @@ struct IterPlan {
     return 0;
   }
 
-  /// In tiles of the innermost dimension and `across`, so that the cache lines of all operands are used
-  /// whole.
+  /// In tiles of the innermost dimension and `across`; inputs that are dense along `across` are turned first,
+  /// so that their cache lines are used whole.
   template <class Loop>
   void run_tiled(int64_t grain, int across, Loop& loop) const {
-    constexpr int64_t kRows = 16, kLength = 128;
+    constexpr int64_t kRows = 64, kLength = 32;
     const int64_t n = sizes[0], rows = sizes[across], tiles = (rows + kRows - 1) / kRows;
     std::array<int64_t, N> inner;
-    for (int k = 0; k < N; ++k) inner[k] = strides[k][0];
+    std::array<bool, N> turned{};
+    for (int k = 0; k < N; ++k) {
+      inner[k] = strides[k][0];
+      turned[k] = k > 0 && item_size[k] <= 8 && strides[k][across] == 1 && (inner[k] > 1 || inner[k] < -1);
+      if (turned[k]) inner[k] = 1;
+    }
     parallel_for(0, numel / (n * rows) * tiles, std::max<int64_t>(1, grain / (n * kRows)),
                  [&](int64_t b, int64_t e) {
+                   alignas(64) char blocks[N][kRows * kLength * 8];
                    for (int64_t unit = b; unit < e; ++unit) {
-                     const int64_t row = unit % tiles * kRows, row_end = std::min(rows, row + kRows);
+                     const int64_t row = unit % tiles * kRows, count = std::min(rows - row, kRows);
                      int64_t rest = unit / tiles;
                      std::array<char*, N> base = data;
+                     for (int k = 0; k < N; ++k) base[k] += row * strides[k][across] * item_size[k];
                      for (int d = 1; d < rank; ++d) {
                        if (d == across) continue;
                        const int64_t i = rest % sizes[d];
@@ -101,11 +137,21 @@ struct IterPlan {
                        for (int k = 0; k < N; ++k) base[k] += i * strides[k][d] * item_size[k];
                      }
                      for (int64_t c = 0; c < n; c += kLength) {
-                       for (int64_t r = row; r < row_end; ++r) {
-                         std::array<char*, N> p = base;
-                         for (int k = 0; k < N; ++k)
-                           p[k] += (r * strides[k][across] + c * inner[k]) * item_size[k];
-                         loop(p, std::min(kLength, n - c), inner);
+                       const int64_t length = std::min(kLength, n - c);
+                       std::array<char*, N> first;
+                       std::array<int64_t, N> step;
+                       for (int k = 0; k < N; ++k) {
+                         first[k] = base[k] + c * strides[k][0] * item_size[k];
+                         step[k] = strides[k][across] * item_size[k];
+                         if (!turned[k]) continue;
+                         detail::turn_block(blocks[k], first[k], item_size[k], count, length, strides[k][0]);
+                         first[k] = blocks[k];
+                         step[k] = length * item_size[k];
+                       }
+                       for (int64_t r = 0; r < count; ++r) {
+                         std::array<char*, N> p = first;
+                         for (int k = 0; k < N; ++k) p[k] += r * step[k];
+                         loop(p, length, inner);
                        }
                      }
                    }

@@ -94,6 +94,7 @@ template <class C>
 CLEW_ONE_COPY void prod_row(const Access<C>& access, void* out, const void* in, int64_t n, int64_t stride) {
   C p;
   if constexpr (std::is_floating_point_v<C>) {
+    // Pairs in C, their products in double.
     constexpr int64_t L = 32;
     alignas(64) double lanes[L];
     for (int64_t j = 0; j < L; ++j) lanes[j] = 1;
@@ -101,8 +102,8 @@ CLEW_ONE_COPY void prod_row(const Access<C>& access, void* out, const void* in, 
       alignas(64) double own[L];  // in registers
       memcpy(own, lanes, sizeof(own));
       int64_t i = 0;
-      for (; i + L <= m; i += L) {
-        for (int64_t j = 0; j < L; ++j) own[j] *= static_cast<double>(x[i + j]);
+      for (; i + 2 * L <= m; i += 2 * L) {
+        for (int64_t j = 0; j < L; ++j) own[j] *= static_cast<double>(x[i + j] * x[i + L + j]);
       }
       for (; i < m; ++i) own[i % L] *= static_cast<double>(x[i]);
       memcpy(lanes, own, sizeof(own));
@@ -121,9 +122,45 @@ CLEW_ONE_COPY void prod_row(const Access<C>& access, void* out, const void* in, 
   access.store(out, 0, &p, 1);
 }
 
+#ifdef __AVX512F__
+/// As chunk_extreme for m >= lanes and no NaN at the start: NaN are looked for two vectors at a time, and
+/// only when there is one the slower loop finds the extremum.
+template <int sign>
+float chunk_extreme_fast(const float* x, int64_t m, float start) {
+  constexpr __mmask16 all = 0xffff;
+  constexpr int64_t V = 16;
+  __m512 best[4];
+  for (auto& b : best) b = _mm512_set1_ps(start);
+  __mmask16 nan = 0;
+  const auto step = [&](const float* from) __attribute__((always_inline)) {
+    __m512 v[4];
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) v[j] = _mm512_loadu_ps(from + j * V);
+    nan |= _mm512_cmp_ps_mask(v[0], v[1], _CMP_UNORD_Q) | _mm512_cmp_ps_mask(v[2], v[3], _CMP_UNORD_Q);
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      best[j] = sign > 0 ? _mm512_maskz_max_ps(all, v[j], best[j]) : _mm512_maskz_min_ps(all, v[j], best[j]);
+    }
+  };
+  int64_t i = 0;
+  for (; i + 4 * V <= m; i += 4 * V) step(x + i);
+  if (i < m) step(x + m - 4 * V);  // values may count twice
+  if (nan != 0) return chunk_extreme<sign>(x, m, start);
+  Vec<float> b = reinterpret_cast<Vec<float>>(best[0]);
+  for (int j = 1; j < 4; ++j) b = better_lanes<sign>(b, reinterpret_cast<Vec<float>>(best[j]));
+  return fold_lanes<float>(
+      b, [](auto p, auto q) __attribute__((always_inline)) { return better_lanes<sign>(p, q); });
+}
+#endif
+
 template <int sign, class C>
 C chunk_best(const C* x, int64_t m, C start) {
   if constexpr (std::is_floating_point_v<C>) {
+#ifdef __AVX512F__
+    if constexpr (std::is_same_v<C, float>) {
+      if (m >= kLanes<float> && start == start) return chunk_extreme_fast<sign>(x, m, start);
+    }
+#endif
     return chunk_extreme<sign>(x, m, start);
   } else {
     C b = start;
