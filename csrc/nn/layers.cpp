@@ -36,6 +36,12 @@ void reset_bias(const Tensor& bias, const Tensor& weight) {
   init::uniform_(bias, -bound, bound);
 }
 
+void check_groups(const char* layer, int64_t groups, int64_t in, int64_t out) {
+  CLEW_CHECK(groups > 0, ValueError, layer, ": expected groups > 0, got ", groups);
+  CLEW_CHECK(in % groups == 0 && out % groups == 0, ValueError, layer,
+             ": expected channels divisible by groups=", groups, ", got (", in, ", ", out, ")");
+}
+
 std::string describe(const Conv2dOptions& o) {
   std::string s = text(o.in_channels, ", ", o.out_channels, ", kernel_size=", spelled(o.kernel_size),
                        ", stride=", spelled(o.stride));
@@ -106,10 +112,7 @@ Tensor Dropout::forward(const Tensor& input) const { return dropout(input, p, is
 // ---- convolution and pooling --------------------------------------------------------------------
 
 Conv2d::Conv2d(const Conv2dOptions& o) : Layer("Conv2d", describe(o)), options(o) {
-  CLEW_CHECK(o.groups > 0, ValueError, "Conv2d: expected groups > 0, got ", o.groups);
-  CLEW_CHECK(o.in_channels % o.groups == 0 && o.out_channels % o.groups == 0, ValueError,
-             "Conv2d: expected channels divisible by groups=", o.groups, ", got (", o.in_channels, ", ",
-             o.out_channels, ")");
+  check_groups("Conv2d", o.groups, o.in_channels, o.out_channels);
   weight = register_parameter(
       "weight",
       empty({o.out_channels, o.in_channels / o.groups, o.kernel_size[0], o.kernel_size[1]}, o.options));
@@ -125,6 +128,54 @@ void Conv2d::reset_parameters() const {
 Tensor Conv2d::forward(const Tensor& input) const {
   return conv2d(input, weight, maybe(bias), options.stride, options.padding, options.dilation,
                 options.groups);
+}
+
+Conv1d::Conv1d(const Conv1dOptions& o)
+    : Layer("Conv1d",
+            text(o.in_channels, ", ", o.out_channels, ", kernel_size=(", o.kernel_size, ",), stride=(",
+                 o.stride, ",)", o.padding != 0 ? text(", padding=(", o.padding, ",)") : "",
+                 o.dilation != 1 ? text(", dilation=(", o.dilation, ",)") : "",
+                 o.groups != 1 ? text(", groups=", o.groups) : "", o.bias ? "" : ", bias=False")),
+      options(o) {
+  check_groups("Conv1d", o.groups, o.in_channels, o.out_channels);
+  weight = register_parameter("weight",
+                              empty({o.out_channels, o.in_channels / o.groups, o.kernel_size}, o.options));
+  bias = register_parameter("bias", o.bias ? empty({o.out_channels}, o.options) : Tensor());
+  reset_parameters();
+}
+
+void Conv1d::reset_parameters() const {
+  if (weight.numel() > 0) init::kaiming_uniform_(weight, std::sqrt(5.0));
+  reset_bias(bias, weight);
+}
+
+Tensor Conv1d::forward(const Tensor& input) const {
+  return conv1d(input, weight, maybe(bias), {options.stride}, IntArrayRef({options.padding}),
+                {options.dilation}, options.groups);
+}
+
+ConvTranspose2d::ConvTranspose2d(const ConvTranspose2dOptions& o)
+    : Layer("ConvTranspose2d",
+            describe({o.in_channels, o.out_channels, o.kernel_size, o.stride, o.padding, o.dilation, o.groups,
+                      o.bias}) +
+                (o.output_padding != Sizes<2>(0) ? ", output_padding=" + spelled(o.output_padding) : "")),
+      options(o) {
+  check_groups("ConvTranspose2d", o.groups, o.in_channels, o.out_channels);
+  weight = register_parameter(
+      "weight",
+      empty({o.in_channels, o.out_channels / o.groups, o.kernel_size[0], o.kernel_size[1]}, o.options));
+  bias = register_parameter("bias", o.bias ? empty({o.out_channels}, o.options) : Tensor());
+  reset_parameters();
+}
+
+void ConvTranspose2d::reset_parameters() const {
+  if (weight.numel() > 0) init::kaiming_uniform_(weight, std::sqrt(5.0));
+  reset_bias(bias, weight);
+}
+
+Tensor ConvTranspose2d::forward(const Tensor& input) const {
+  return conv_transpose2d(input, weight, maybe(bias), options.stride, options.padding, options.output_padding,
+                          options.groups, options.dilation);
 }
 
 MaxPool2d::MaxPool2d(const MaxPool2dOptions& o)

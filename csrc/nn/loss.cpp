@@ -46,6 +46,13 @@ Tensor L1Loss::forward(const Tensor& input, const Tensor& target) const {
   return l1_loss(input, target, name(reduction));
 }
 
+BCELoss::BCELoss(const BCELossOptions& o) : Layer("BCELoss"), options(o) {
+  register_buffer("weight", o.weight);
+}
+Tensor BCELoss::forward(const Tensor& input, const Tensor& target) const {
+  return binary_cross_entropy(input, target, maybe(options.weight), name(options.reduction));
+}
+
 BCEWithLogitsLoss::BCEWithLogitsLoss(const BCEWithLogitsLossOptions& o)
     : Layer("BCEWithLogitsLoss"), options(o) {
   register_buffer("weight", o.weight);

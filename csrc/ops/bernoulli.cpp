@@ -1,6 +1,6 @@
 // Drawing into a tensor: chances of another shape.
-#include "core/shapes.h"
 #include "clew/dispatch/apply.h"
+#include "core/shapes.h"
 
 namespace clew {
 

@@ -52,6 +52,22 @@ const std::map<std::string, std::function<Case()>>& cases() {
                             .padding = {1, 0},
                             .groups = 2}));
        }},
+      {"Conv1d",
+       [] {
+         return one(
+             Conv1d({.in_channels = 3, .out_channels = 4, .kernel_size = 3, .stride = 2, .padding = 1}));
+       }},
+      {"ConvTranspose2d",
+       [] {
+         return one(ConvTranspose2d({.in_channels = 4,
+                                     .out_channels = 6,
+                                     .kernel_size = 3,
+                                     .stride = 2,
+                                     .padding = 1,
+                                     .output_padding = 1,
+                                     .groups = 2}));
+       }},
+      {"BCELoss", [] { return one(BCELoss()); }},
       {"MaxPool2d", [] { return one(MaxPool2d({.kernel_size = 3, .stride = 2, .padding = 1})); }},
       {"AvgPool2d",
        [] {

@@ -43,6 +43,12 @@ CASES = {
         lambda: nn.Conv2d(4, 6, 3, stride=2, padding=(1, 0), groups=2),
         lambda: [x(2, 4, 9, 8)],
     ),
+    "Conv1d": (lambda: nn.Conv1d(3, 4, 3, stride=2, padding=1), lambda: [x(2, 3, 9)]),
+    "ConvTranspose2d": (
+        lambda: nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2),
+        lambda: [x(2, 4, 5, 4)],
+    ),
+    "BCELoss": (lambda: nn.BCELoss(), lambda: [x(4, 3, low=0.05), x(4, 3, low=0.05)]),
     "MaxPool2d": (lambda: nn.MaxPool2d(3, stride=2, padding=1), lambda: [x(2, 3, 8, 7)]),
     "AvgPool2d": (
         lambda: nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False),

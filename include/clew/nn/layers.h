@@ -114,6 +114,48 @@ class CLEW_API Conv2d : public Layer<Conv2d> {
   Tensor weight, bias;
 };
 
+struct Conv1dOptions {
+  int64_t in_channels, out_channels;
+  int64_t kernel_size;
+  int64_t stride = 1, padding = 0, dilation = 1;
+  int64_t groups = 1;
+  bool bias = true;
+  TensorOptions options = {};
+};
+/// 1-d convolution: weight (out, in / groups, k), otherwise as Conv2d. Input (N, C, L) or (C, L).
+class CLEW_API Conv1d : public Layer<Conv1d> {
+ public:
+  explicit Conv1d(const Conv1dOptions& o);
+  Conv1d(int64_t in_channels, int64_t out_channels, int64_t kernel_size)
+      : Conv1d(Conv1dOptions{in_channels, out_channels, kernel_size}) {}
+  Tensor forward(const Tensor& input) const;
+  void reset_parameters() const;
+  Conv1dOptions options;
+  Tensor weight, bias;
+};
+
+struct ConvTranspose2dOptions {
+  int64_t in_channels, out_channels;
+  Sizes<2> kernel_size;
+  Sizes<2> stride = 1, padding = 0, output_padding = 0;
+  int64_t groups = 1;
+  bool bias = true;
+  Sizes<2> dilation = 1;
+  TensorOptions options = {};
+};
+/// The gradient of Conv2d with respect to its input, as a layer: weight (in, out / groups, kh, kw), bias
+/// (out,).
+class CLEW_API ConvTranspose2d : public Layer<ConvTranspose2d> {
+ public:
+  explicit ConvTranspose2d(const ConvTranspose2dOptions& o);
+  ConvTranspose2d(int64_t in_channels, int64_t out_channels, Sizes<2> kernel_size)
+      : ConvTranspose2d(ConvTranspose2dOptions{in_channels, out_channels, kernel_size}) {}
+  Tensor forward(const Tensor& input) const;
+  void reset_parameters() const;
+  ConvTranspose2dOptions options;
+  Tensor weight, bias;
+};
+
 struct MaxPool2dOptions {
   Sizes<2> kernel_size;
   std::optional<Sizes<2>> stride = std::nullopt;  // the kernel's size

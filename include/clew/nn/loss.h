@@ -53,6 +53,18 @@ class CLEW_API L1Loss : public Layer<L1Loss> {
   Reduction reduction;
 };
 
+struct BCELossOptions {
+  Tensor weight = {};  // a factor per element, broadcast to the input
+  Reduction reduction = Reduction::Mean;
+};
+/// -(t log x + (1 - t) log(1 - x)) for probabilities x; the logarithms are cut off at -100.
+class CLEW_API BCELoss : public Layer<BCELoss> {
+ public:
+  explicit BCELoss(const BCELossOptions& o = {});
+  Tensor forward(const Tensor& input, const Tensor& target) const;
+  BCELossOptions options;
+};
+
 struct BCEWithLogitsLossOptions {
   Tensor weight = {};
   Reduction reduction = Reduction::Mean;
