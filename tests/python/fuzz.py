@@ -395,7 +395,7 @@ def check(name: str, args: tuple, kwargs: dict) -> str:
         check_inplace(entry, args, kwargs, result, error, comparable, what)
     if error is None and on_cpu((args, kwargs)):
         check_gradient(f, args, kwargs, what)
-        if comparable and not spec.random and entry["kind"] != "Internal":
+        if comparable and not spec.random and entry["kind"] != "Internal" and name not in STORAGE:
             check_float64(f, args, kwargs, result, what)
     return "returned" if error is None else "raised"
 
@@ -485,6 +485,8 @@ def check_float64(f: Callable, args: tuple, kwargs: dict, result: Any, what: str
         return
     (name,) = names
     arrays = [to_array(t) for t in tensors if dtype_name(t.dtype) in FLOATING]
+    if any(np.abs(to_array(t).astype(float)).max(initial=0) > 1000 for t in tensors):
+        return  # large integers are rounded before they are used
     finite = all(np.isfinite(a).all() and np.abs(a).max(initial=0) < 100 for a in arrays)
     plain = all(1e-3 < abs(v) < 100 or v == 0 for v in (*args, *kwargs.values()) if isinstance(v, float))
     if not finite or not plain:
