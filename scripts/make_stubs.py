@@ -120,7 +120,7 @@ def main() -> None:
     lines += [
         f"    def {n}(self, *args: Any, **kwargs: Any) -> Any: ..."
         for n in plain
-        if callable(getattr(clew.Tensor, n))
+        if callable(getattr(clew.Tensor, n, None))
     ]
     lines += block(rows, ("Op", "Inplace", "Method", "MethodInplace"), method=True, indent="    ")
     lines += ["", *block(rows, ("Op", "Inplace", "Function"), method=False), ""]
