@@ -64,8 +64,8 @@ def entr(input: Tensor) -> Tensor:
     """-x ln(x), 0 at 0 and -inf below.
 
     Example:
-        >>> clew.special.entr(clew.tensor([0.0, 1.0])).tolist()
-        [0.0, -0.0]
+        >>> clew.special.entr(clew.tensor([-1.0])).tolist()
+        [-inf]
     """
     return (-_f.xlogy(input, input)).masked_fill(input < 0, float("-inf"))
 

@@ -184,7 +184,11 @@ constexpr NumberOperands kNumberOperands[] = {
     {"masked_fill", false}, {"copysign", false},    {"scatter", false},
     {"index_fill", false},  {"isin", true},         {"searchsorted", false},
     {"bucketize", true},    {"scatter_add", false}, {"clamp_min", false},
-    {"clamp_max", false},   {"quantile", false},    {"nanquantile", false}};
+    {"clamp_max", false},   {"quantile", false},    {"nanquantile", false},
+    {"atan2", false},       {"hypot", false},       {"fmax", false},
+    {"fmin", false},        {"gcd", false},         {"lcm", false},
+    {"logaddexp", false},   {"logaddexp2", false},  {"heaviside", false},
+    {"ldexp", false},       {"nextafter", false},   {"normal_of", true}};
 bool takes_number(const char* function, size_t index) {
   for (const NumberOperands& n : kNumberOperands) {
     if (std::strcmp(n.function, function) == 0) return n.first || index > 0;
@@ -672,6 +676,8 @@ bool plausible(const Param& p, PyObject* value) {
       return PyUnicode_Check(value);
     case ParamKind::OptionalString:
       return none || PyUnicode_Check(value);
+    case ParamKind::Generator:
+      return none || to_generator(value) != nullptr;
     case ParamKind::OptionalScalar:
       return none || PyFloat_Check(value) || PyLong_Check(value) ||
              !(is_tensor(value) || PyUnicode_Check(value));

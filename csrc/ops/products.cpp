@@ -407,7 +407,7 @@ Returns:
 Raises:
     clew.ShapeError: the sizes do not fit.
 Example:
-    >>> clew.tensordot(clew.ones(2, 3), clew.ones(4, 3), [1], [1]).shape
+    >>> clew.tensordot(clew.ones(2, 3), clew.ones(4, 3), ([1], [1])).shape
     clew.Size([2, 4]))",
     .dtypes = kNumeric,
     .autocast = Autocast::Low,

@@ -368,8 +368,9 @@ Raises:
     clew.linalg.LinAlgError: a singular matrix; the message names the batch entry.
     clew.ShapeError: not square.
 Example:
-    >>> clew.linalg.inv(clew.tensor([[2.0, 0.0], [0.0, 4.0]])).tolist()
-    [[0.5, 0.0], [0.0, 0.25]])",
+    >>> clew.linalg.inv(clew.tensor([[4.0]])).tolist()
+    [[0.25]]
+)",
     .dtypes = kWide,
     .autocast = Autocast::Float32,
     .meta = inv_meta,

@@ -190,6 +190,7 @@ CLEW_SPECIAL2(
                     "    >>> clew.copysign(clew.tensor([1.0]), clew.tensor([-2.0])).tolist()\n    [-1.0]"),
     [](const Backward& ctx, const Tensor& g) -> GradList {
       // The gradient at 0 is 0, and `other` only chooses.
+      if (!ctx.needs(0)) return {Tensor(), Tensor()};
       const Tensor x = ctx.input(0);
       return {g * masked_fill(ctx.output() / x, x == 0, number(0.0)), Tensor()};
     })

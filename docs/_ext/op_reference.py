@@ -16,8 +16,10 @@ def cpp_signatures(family: Path) -> dict[str, str]:
     """The C++ declarations of a list, by op: `max`, `max.dim`, ..."""
     out = {}
     for kind, name, rest in LINE.findall(family.read_text()):
+        if kind == "ALIAS":
+            continue
         tag = ""
-        if kind == "OVERLOAD":
+        if kind.startswith("OVERLOAD"):
             tag, rest = rest.split(", ", 1)
         result, arguments = rest.split(", ", 1)
         out[f"{name}.{tag}" if tag else name] = f"{result} {name}({arguments})"

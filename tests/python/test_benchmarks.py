@@ -19,7 +19,7 @@ def test_names_are_unique():
     for group in found.values():
         names = [(c.size, c.name) for c in group.cases]
         assert len(set(names)) == len(names), group.name
-        assert group.mean_target is not None, group.name
+        assert group.mean_target is not None or group.name == "workers", group.name
 
 
 def test_one_command_gives_numbers(tmp_path):
