@@ -170,25 +170,25 @@ struct NumberOperands {
   bool first;
 };
 constexpr NumberOperands kNumberOperands[] = {
-    {"add", true},          {"sub", true},          {"mul", true},
-    {"div", true},          {"true_divide", true},  {"floor_divide", true},
-    {"subtract", true},     {"multiply", true},     {"divide", true},
-    {"pow", true},          {"float_power", true},  {"remainder", true},
-    {"bitwise_and", true},  {"bitwise_or", true},   {"bitwise_xor", true},
-    {"xlogy", true},        {"where", true},        {"bitwise_left_shift", true},
-    {"rsub", false},        {"fmod", false},        {"bitwise_right_shift", true},
-    {"eq", false},          {"ne", false},          {"lt", false},
-    {"le", false},          {"gt", false},          {"ge", false},
-    {"greater", false},     {"less", false},        {"greater_equal", false},
-    {"less_equal", false},  {"not_equal", false},   {"lerp", false},
-    {"masked_fill", false}, {"copysign", false},    {"scatter", false},
-    {"index_fill", false},  {"isin", true},         {"searchsorted", false},
-    {"bucketize", true},    {"scatter_add", false}, {"clamp_min", false},
-    {"clamp_max", false},   {"quantile", false},    {"nanquantile", false},
-    {"atan2", false},       {"hypot", false},       {"fmax", false},
-    {"fmin", false},        {"gcd", false},         {"lcm", false},
-    {"logaddexp", false},   {"logaddexp2", false},  {"heaviside", false},
-    {"ldexp", false},       {"nextafter", false},   {"normal_of", true}};
+    {"add", true},          {"sub", true},           {"mul", true},
+    {"div", true},          {"true_divide", true},   {"floor_divide", true},
+    {"subtract", true},     {"multiply", true},      {"divide", true},
+    {"pow", true},          {"float_power", true},   {"remainder", true},
+    {"bitwise_and", true},  {"bitwise_or", true},    {"bitwise_xor", true},
+    {"xlogy", true},        {"where", true},         {"bitwise_left_shift", true},
+    {"rsub", false},        {"fmod", false},         {"bitwise_right_shift", true},
+    {"eq", false},          {"ne", false},           {"lt", false},
+    {"le", false},          {"gt", false},           {"ge", false},
+    {"greater", false},     {"less", false},         {"greater_equal", false},
+    {"less_equal", false},  {"not_equal", false},    {"lerp", false},
+    {"masked_fill", false}, {"copysign", false},     {"scatter", false},
+    {"index_fill", false},  {"isin", true},          {"searchsorted", false},
+    {"bucketize", true},    {"scatter_add", false},  {"clamp_min", false},
+    {"clamp_max", false},   {"quantile", false},     {"nanquantile", false},
+    {"atan2", false},       {"hypot", false},        {"lcm", false},
+    {"gcd", false},         {"trunc_divide", false}, {"logaddexp", false},
+    {"logaddexp2", false},  {"heaviside", false},    {"ldexp", false},
+    {"nextafter", false},   {"normal_of", true}};
 bool takes_number(const char* function, size_t index) {
   for (const NumberOperands& n : kNumberOperands) {
     if (std::strcmp(n.function, function) == 0) return n.first || index > 0;

@@ -64,11 +64,16 @@ Preparation prepare(const OpInfo& op, const Slots& slots, Device& device) {
       placed = t;
       device = t->device();
     } else if (CLEW_UNLIKELY(t->device() != device)) {
-      // Numbers go along with any device; all other tensors count, those that are not promoted too.
-      if (is_weak(*placed)) {
+      // Numbers go along with any device, and 0-dim tensors on the CPU with meta, where no kernel reads them;
+      // all other tensors count, those that are not promoted too.
+      const bool meta = t->is_meta() || placed->is_meta();
+      const auto goes_along = [meta](const Tensor& x) {
+        return is_weak(x) || (meta && x.dim() == 0 && x.is_cpu());
+      };
+      if (goes_along(*placed)) {
         placed = t;
         device = t->device();
-      } else if (!is_weak(*t)) {
+      } else if (!goes_along(*t)) {
         device_mismatch(op, slots);
       }
     }

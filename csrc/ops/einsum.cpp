@@ -96,7 +96,7 @@ Tensor summed(const Tensor& t, uint64_t mask) {
   Shape dims;
   for (int64_t i = 0; i < t.dim(); ++i)
     if ((mask >> i) & 1) dims.push_back(i);
-  return dims.empty() ? t : sum(t, IntArrayRef(dims), true);
+  return dims.empty() ? t : sum(t, IntArrayRef(dims), true, t.dtype());
 }
 
 /// Product of two tensors of one rank (sizes equal or 1), summed over `contracted`, those dims kept with

@@ -473,7 +473,7 @@ Raises:
 Example:
     >>> clew.matrix_power(clew.tensor([[1.0, 1.0], [0.0, 1.0]]), 3).tolist()
     [[1.0, 3.0], [0.0, 1.0]])",
-    .dtypes = kFloating,
+    .dtypes = dtype_set(DType::Float32, DType::Float64),
     .composite = matrix_power_composite,
 }};
 Tensor matrix_power(const Tensor& input, int64_t n) { return apply(matrix_power_op, input, n); }

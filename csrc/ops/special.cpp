@@ -281,9 +281,10 @@ Tensor polygamma(int64_t n, const Tensor& input) { return apply(polygamma_op, n,
 
 CLEW_OP_PAGE(fmax) = {{
     .name = "fmax",
-    .doc = CLEW_BINARY_DOC("The greater of two, where NaN loses against a number.",
-                           "input if input >= other or other is NaN, else other",
-                           "    >>> clew.fmax(clew.tensor([float('nan')]), 2.0).tolist()\n    [2.0]"),
+    .doc = CLEW_BINARY_DOC(
+        "The greater of two, where NaN loses against a number.",
+        "input if input >= other or other is NaN, else other",
+        "    >>> clew.fmax(clew.tensor([float('nan')]), clew.tensor([2.0])).tolist()\n    [2.0]"),
     .composite =
         [](const Tensor& input, const Tensor& other) {
           return where(logical_or(input >= other, isnan(other)), input, other);
@@ -293,9 +294,10 @@ Tensor fmax(const Tensor& input, const Tensor& other) { return apply(fmax_op, in
 
 CLEW_OP_PAGE(fmin) = {{
     .name = "fmin",
-    .doc = CLEW_BINARY_DOC("The smaller of two, where NaN loses against a number.",
-                           "input if input <= other or other is NaN, else other",
-                           "    >>> clew.fmin(clew.tensor([float('nan')]), 2.0).tolist()\n    [2.0]"),
+    .doc = CLEW_BINARY_DOC(
+        "The smaller of two, where NaN loses against a number.",
+        "input if input <= other or other is NaN, else other",
+        "    >>> clew.fmin(clew.tensor([float('nan')]), clew.tensor([2.0])).tolist()\n    [2.0]"),
     .composite =
         [](const Tensor& input, const Tensor& other) {
           return where(logical_or(input <= other, isnan(other)), input, other);

@@ -122,8 +122,10 @@ Tensor2 kthvalue_composite(const Tensor& input, int64_t k, int64_t dim, bool kee
 Tensor quantile_along(const char* op, const Tensor& input, const Tensor& q_given, std::optional<int64_t> dim,
                       bool keepdim, std::string_view interpolation, bool skip_nan) {
   check_floating(op, input);
-  const Tensor q =
-      q_given.dtype() == input.dtype() || q_given.dim() != 0 ? q_given : q_given.to(input.dtype());
+  const bool is_number = q_given.body()->weak_scalar;
+  const Tensor q = is_number ? full({}, q_given.item(), input.options())
+                   : q_given.dtype() == input.dtype() || q_given.dim() != 0 ? q_given
+                                                                            : q_given.to(input.dtype());
   CLEW_CHECK(q.dtype() == input.dtype(), DTypeError, op, ": expected q of the input's dtype ", input.dtype(),
              ", got ", q.dtype());
   CLEW_CHECK(q.dim() <= 1, ShapeError, op, ": expected q to be a number or a vector, got shape ", q.sizes());

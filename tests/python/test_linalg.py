@@ -63,9 +63,7 @@ def test_svd_gradient(shape: tuple, full: bool) -> None:
 
 def test_lin_alg_error_is_a_runtime_error_that_names_the_entry() -> None:
     batch = clew.stack([clew.eye(2), clew.zeros(2, 2), clew.eye(2)])
-    with pytest.raises(
-        clew.linalg.LinAlgError, match=r"linalg\.inv: expected an invertible .*batch entry 1"
-    ):
+    with pytest.raises(clew.linalg.LinAlgError, match=r"linalg\.inv: expected an invertible .*batch entry 1"):
         clew.linalg.inv(batch)
     with pytest.raises(RuntimeError, match=r"linalg\.solve: .*batch entry 1"):
         clew.linalg.solve(batch, clew.ones(2))

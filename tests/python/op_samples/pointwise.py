@@ -159,8 +159,10 @@ def _(make):
 # --- binary ----------------------------------------------------------------------------------------
 
 
-def pairs(low: float = -3, high: float = 3, divisor: bool = False, floor: float = 0.4) -> Callable:
-    """Pairs of operands; `divisor`: the second stays away from 0."""
+def pairs(
+    low: float = -3, high: float = 3, divisor: bool = False, floor: float = 0.4, number: bool = True
+) -> Callable:
+    """Pairs of operands; `divisor`: the second stays away from 0; `number`: it may be a Python number."""
 
     def generate(make: Maker) -> Iterator:
         def second(*shape: int):
@@ -183,7 +185,8 @@ def pairs(low: float = -3, high: float = 3, divisor: bool = False, floor: float 
         yield (first(0, 3), second(3)), {}
         yield case((first(1, 3), second(0, 1)), inplace=False)
         yield (first(1, 2, 1, 2, 1, 3, 1), second(2, 1, 1, 1, 3, 1)), {}
-        yield (first(3, 4), True if make.name == "bool" else 2), {}
+        if number:
+            yield (first(3, 4), True if make.name == "bool" else 2), {}
         yield plain((first(131), second(131)))
         if divisor:
             yield (first(3), second(3) * -1) if make.signed else (first(3), second(3)), {}
@@ -252,7 +255,7 @@ def numpy_trunc_divide(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 samples("trunc_divide", ref=whole(numpy_trunc_divide), torch=False)(
-    pairs(low=-9, high=9, divisor=True, floor=0.7)
+    pairs(low=-9, high=9, divisor=True, floor=0.7, number=False)
 )
 
 
@@ -326,13 +329,17 @@ def _(make):
 
 
 def extremum(make: Maker) -> Iterator:
-    yield from pairs()(make)
+    yield from pairs(number=False)(make)
     if make.floating:
         yield plain((make.tensor([NAN, 1.0, INF]), make.tensor([1.0, NAN, -INF])))
 
 
 samples("maximum", ref=same_dtype(np.maximum))(extremum)
 samples("minimum", ref=same_dtype(np.minimum))(extremum)
+
+
+def logical(make: Maker) -> Iterator:
+    yield from pairs(number=False)(make)
 
 
 def comparison(make: Maker) -> Iterator:
@@ -350,11 +357,14 @@ for name, reference in {
     "le": np.less_equal,
     "gt": np.greater,
     "ge": np.greater_equal,
+}.items():
+    samples(name, ref=reference)(comparison)
+for name, reference in {
     "logical_and": np.logical_and,
     "logical_or": np.logical_or,
     "logical_xor": np.logical_xor,
 }.items():
-    samples(name, ref=reference)(comparison)
+    samples(name, ref=reference)(logical)
 
 
 for name, reference in {

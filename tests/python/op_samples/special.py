@@ -68,7 +68,8 @@ SPECIAL = {
     "digamma": (lambda x: tail(digamma)(x), 0.3, 5),
 }
 for name, (reference, lowest, highest) in SPECIAL.items():
-    samples(name, ref=wide(reference))(unary(lowest, highest))
+    # PyTorch's gradient of digamma at its poles is 0, by convention; here it is what polygamma is there.
+    samples(name, ref=wide(reference), torch=False if name == "digamma" else None)(unary(lowest, highest))
 
 
 def check_erfinv(y, x):
@@ -101,7 +102,12 @@ def polygamma(n: int, x: float) -> float:
     return (-1) ** (n + 1) * math.factorial(n) * zeta(n + 1, x)
 
 
-@samples("polygamma", ref=lambda n, x: tail(lambda v: polygamma(n, v))(np.asarray(x, np.float64)))
+# PyTorch's first polygamma has the digits of single precision.
+@samples(
+    "polygamma",
+    ref=lambda n, x: tail(lambda v: polygamma(n, v))(np.asarray(x, np.float64)),
+    torch=False,
+)
 def _(make):
     for n in (0, 1, 2, 4):
         yield (n, make(2, 3, low=0.6, high=4)), {}
@@ -123,7 +129,7 @@ def numpy_xlogy(x, y):
 samples("atan2", ref=two(np.arctan2))(pairs(low=0.3))
 samples("hypot", ref=two(np.hypot))(pairs(low=0.3))
 samples("copysign", ref=two(np.copysign))(pairs(low=0.3))
-samples("xlogy", ref=two(numpy_xlogy))(pairs(divisor=True))
+samples("xlogy", ref=two(numpy_xlogy))(pairs(low=0.3, number=False))
 samples("logaddexp", ref=two(np.logaddexp))(pairs())
 samples("logaddexp2", ref=two(np.logaddexp2))(pairs())
 
@@ -135,7 +141,7 @@ def nan_loses(f):
 def order(name, ref):
     @samples(name, ref=ref)
     def _(make):
-        yield from pairs()(make)
+        yield from pairs(number=False)(make)
         if make.floating:
             yield plain((make.tensor([NAN, 1.0, NAN]), make.tensor([1.0, NAN, NAN])))
 
@@ -205,7 +211,8 @@ def numpy_limits(x, min=None, max=None):
     return y if max is None else np.minimum(y, np.asarray(max).astype(y.dtype))
 
 
-@samples("clamp.tensor", ref=numpy_limits)
+# Where a limit is NaN, PyTorch passes no gradient to the input.
+@samples("clamp.tensor", ref=numpy_limits, torch=False)
 def _(make):
     low = -1 if make.signed else 0
     yield (make(3, 4), make(3, 4, low=low, high=0), make(3, 4, low=1, high=2)), {}

@@ -180,8 +180,8 @@ def check_picked(value_of):
 
 
 for name, skip in {"median": False, "nanmedian": True}.items():
-
-    @samples(name, ref=lambda x, skip=skip: lower_median(x, skip))
+    # PyTorch spreads the gradient over equal elements; here the first of them gets it.
+    @samples(name, ref=lambda x, skip=skip: lower_median(x, skip), torch=False)
     def _(make):
         yield make(5), {}
         yield make(3, 4), {}
@@ -215,16 +215,17 @@ def most_frequent(row, **_):
 def _(make):
     yield make(3, 6), {"dim": 1}
     yield make(5, 3).transpose(0, 1), {"dim": 1, "keepdim": True}
-    yield make.tensor([[1, 0, 1, 0, 0, 1], [1, 1, 0, 0, 0, 1]]), {"dim": 1}
+    # Of equal values a small step of one changes which is the most frequent.
+    yield plain(make.tensor([[1, 0, 1, 0, 0, 1], [1, 1, 0, 0, 0, 1]]), {"dim": 1})
     yield make(), {"dim": 0}
     yield error(make(0), {"dim": 0}, IndexError, "mode: expected at least one element")
 
 
 @samples("kthvalue", check=check_picked(lambda row, k, **_: np.sort(row)[k - 1]), torch=False)
 def _(make):
-    yield (make(3, 4), 2), {"dim": 1}
-    yield (make(5, 3).transpose(0, 1), 4), {"dim": 1, "keepdim": True}
-    yield (make(), 1), {"dim": 0}
+    yield make(3, 4), {"k": 2, "dim": 1}
+    yield make(5, 3).transpose(0, 1), {"k": 4, "dim": 1, "keepdim": True}
+    yield make(), {"k": 1, "dim": 0}
     yield error((make(3), 4), {}, ValueError, "kthvalue: expected k in [1, 3], got 4")
     yield error((make(3), 0), {}, ValueError, "kthvalue: expected k in [1, 3], got 0")
 
@@ -299,6 +300,7 @@ def numpy_trapezoid(y, x=None, dx=1, dim=-1):
 @samples(
     "trapezoid",
     ref=numpy_trapezoid,
+    wide=True,
     undeclared=False,
     skip_dtypes=("bool", "uint8", "int8", "int16", "int32", "int64"),
 )
@@ -326,8 +328,8 @@ def _(make):
     yield make(5, 3).transpose(0, 1), {}
     weights = make.tensor([1, 2, 1, 3, 1], dtype="int64")
     yield make(2, 5), {"fweights": weights}
-    yield make(2, 5), {"aweights": clew.tensor([0.5, 1.0, 2.0, 1.0, 0.25])}
-    yield make(2, 5), {"fweights": weights, "aweights": clew.tensor([0.5, 1.0, 2.0, 1.0, 0.25])}
+    yield make(2, 5), {"aweights": make.tensor([0.5, 1.0, 2.0, 1.0, 0.25])}
+    yield make(2, 5), {"fweights": weights, "aweights": make.tensor([0.5, 1.0, 2.0, 1.0, 0.25])}
     yield error(make(2, 2, 2), {}, clew.ShapeError, "cov: expected at most two dimensions")
 
 
