@@ -96,6 +96,8 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Tensor | tuple[Tensor, 
         >>> clew.nonzero(clew.tensor([0, 3, 5]), as_tuple=True)[0].tolist()
         [1, 2]
     """
+    if as_tuple and input.ndim == 0:
+        input = input.unsqueeze(0)  # a number counts as a vector of one here, so that the result indexes
     positions = _C.functions.nonzero(input)
     return positions.unbind(1) if as_tuple else positions
 

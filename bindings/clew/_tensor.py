@@ -338,13 +338,12 @@ def bernoulli_(self, p=0.5, *, generator=None):
     return self.copy_(_C.functions.bernoulli(p.detach().expand(self.shape), generator=generator))
 
 
-_nonzero = Tensor.nonzero
-
-
 @_method
 def nonzero(self, *, as_tuple=False):
     """See clew.nonzero."""
-    return _nonzero(self).unbind(1) if as_tuple else _nonzero(self)
+    from clew._creation import nonzero
+
+    return nonzero(self, as_tuple=as_tuple)
 
 
 class _Missing:

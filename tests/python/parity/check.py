@@ -59,6 +59,7 @@ def method_of(name: str) -> Callable | None:
 
 _SPECIAL: dict[str, Callable] = {
     # These the database calls by functions of its own.
+    "einsum": lambda tensors, equation: clew.einsum(equation, tensors),
     "uniform": lambda x, *args, **kwargs: x.uniform_(*args, **kwargs),
     "normal.in_place": lambda x, *args, **kwargs: x.normal_(*args, **kwargs),
     "where": lambda x, condition, other: clew.where(condition, x, other),
