@@ -77,12 +77,15 @@ void grad_tiles(float* out, int64_t out_step, const float* rows, int64_t row_pit
 }
 
 // Two vectors with their elements taken in turns: the first or the second half of the result.
+template <int kHalf, size_t... I>
+inline __attribute__((always_inline)) V in_turns_of(const V& a, const V& b, std::index_sequence<I...>) {
+  constexpr int n = static_cast<int>(L);
+  return __builtin_shufflevector(a, b,
+                                 ((kHalf * n + static_cast<int>(I)) / 2 + static_cast<int>(I) % 2 * n)...);
+}
 template <int kHalf>
 inline __attribute__((always_inline)) V in_turns(const V& a, const V& b) {
-  using Index = decltype(V{} < V{});
-  Index pick{};
-  for (int i = 0; i < L; ++i) pick[i] = (kHalf * L + i) / 2 + (i % 2) * L;
-  return __builtin_shuffle(a, b, pick);
+  return in_turns_of<kHalf>(a, b, std::make_index_sequence<static_cast<size_t>(L)>());
 }
 
 bool output_tiles(float* out, int64_t height, int64_t width, const float* in, int64_t in_step,
