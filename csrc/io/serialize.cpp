@@ -298,6 +298,7 @@ void save(const NamedTensors& tensors, const std::filesystem::path& path) {
   struct Stored {
     Entry entry;
     Tensor data;
+    size_t order;
   };
   std::vector<Stored> stored;
   std::string tree = "{";
@@ -318,12 +319,15 @@ void save(const NamedTensors& tensors, const std::filesystem::path& path) {
     io::append_quoted(tree, found->second);
     tree += "}";
     if (fresh)
-      stored.push_back({{name, code_of(data.dtype()), data.dtype(), data.sizes().vec(), 0, 0}, data});
+      stored.push_back(
+          {{name, code_of(data.dtype()), data.dtype(), data.sizes().vec(), 0, 0}, data, stored.size()});
   }
   tree += "}";
   // Wider dtypes first, so that every tensor stands at a multiple of its item size without gaps.
-  std::ranges::stable_sort(stored, std::greater<>(),
-                           [](const Stored& s) { return item_size(s.entry.dtype); });
+  std::ranges::sort(stored, [](const Stored& a, const Stored& b) {
+    const size_t left = item_size(a.entry.dtype), right = item_size(b.entry.dtype);
+    return left != right ? left > right : a.order < b.order;
+  });
   int64_t end = 0;
   uint32_t data_crc = 0;
   std::vector<Entry> entries;
