@@ -1,5 +1,6 @@
 #include "bindings/src/common_keywords.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "bindings/src/data.h"
@@ -10,51 +11,58 @@
 namespace clew::python {
 namespace {
 
-PyObject *out_name, *memory_format_name, *layout_name, *pin_memory_name;
+PyObject *out_name, *memory_format_name, *layout_name, *pin_memory_name, *dtype_name, *requires_grad_name;
 
 bool is(PyObject* a, PyObject* b) {
   return a == b || (PyUnicode_CHECK_INTERNED(a) == 0 && PyUnicode_Compare(a, b) == 0);
 }
 
-/// Bytes of the storage between the tensor's first and one past its last element.
-std::pair<int64_t, int64_t> extent(const Tensor& t) {
-  int64_t last = t.storage_offset();
+/// Addresses of the tensor's first byte and of the one past its last.
+std::pair<const char*, const char*> extent(const Tensor& t) {
+  int64_t last = 0;
   for (size_t i = 0; i < t.sizes().size(); ++i) last += (t.sizes()[i] - 1) * t.strides()[i];
-  return {t.storage_offset(), last + 1};
+  const auto* first = static_cast<const char*>(t.data_ptr());
+  return {first, first + (last + 1) * static_cast<int64_t>(element_size(t.dtype()))};
 }
 bool overlaps_itself(const Tensor& t) {
   for (size_t i = 0; i < t.sizes().size(); ++i) {
     if (t.sizes()[i] > 1 && t.strides()[i] == 0) return true;
   }
   const auto [first, end] = extent(t);
-  return t.numel() > end - first;
+  return t.numel() * static_cast<int64_t>(element_size(t.dtype())) > end - first;
 }
 
-void check_overlap(const OpEntry& op, const Tensor& out, PyObject* const* args, size_t n) {
-  if (out.numel() == 0) return;
-  CLEW_CHECK(!overlaps_itself(out), ShapeError, op.function,
+void check_overlap(const OpEntry& op, const Tensor& out, const Tensor& result,
+                   const std::vector<PyObject*>& args) {
+  CLEW_CHECK(out.numel() == 0 || !overlaps_itself(out), ShapeError, op.function,
              ": expected out with memory of its own for each element, got one of shape ", out.sizes(),
              " and strides ", out.strides(), " (clone it)");
-  const auto [first, end] = extent(out);
+  const bool element_by_element = op.info->promote != Promote::None || op.info->inplace;
+  const bool keeps_shape = out.sizes() == result.sizes();
   auto check_one = [&](PyObject* p) {
     if (!is_tensor(p)) return;
     const Tensor& t = as_tensor(p);
-    if (t.storage() != out.storage() || t.numel() == 0) return;
-    const auto [from, to] = extent(t);
-    const bool same = t.storage_offset() == out.storage_offset() && t.sizes() == out.sizes() &&
+    const bool same = t.data_ptr() == out.data_ptr() && t.sizes() == out.sizes() &&
                       t.strides() == out.strides();
-    const bool element_by_element = op.info->promote != Promote::None || op.info->inplace;
+    bool apart = true;
+    if (t.body() == out.body()) {
+      apart = false;
+    } else if (t.numel() > 0 && out.numel() > 0) {
+      const auto [first, end] = extent(out);
+      const auto [from, to] = extent(t);
+      apart = to <= first || end <= from;
+    }
     CLEW_CHECK(
-        to <= first || end <= from || (same && element_by_element), ShapeError, op.function,
+        apart || (same && keeps_shape && element_by_element), ShapeError, op.function,
         ": expected out in other memory than the arguments, got one that overlaps an argument of shape ",
         t.sizes(), " (clone it)");
   };
-  for (size_t i = 0; i < n; ++i) {
-    if (PyTuple_Check(args[i]) || PyList_Check(args[i])) {
-      for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(args[i]); ++k)
-        check_one(PySequence_Fast_GET_ITEM(args[i], k));
+  for (PyObject* arg : args) {
+    if (PyTuple_Check(arg) || PyList_Check(arg)) {
+      for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(arg); ++k)
+        check_one(PySequence_Fast_GET_ITEM(arg, k));
     } else {
-      check_one(args[i]);
+      check_one(arg);
     }
   }
 }
@@ -62,10 +70,11 @@ void check_overlap(const OpEntry& op, const Tensor& out, PyObject* const* args, 
 /// 0 bool, 1 integer, 2 floating, 3 complex.
 int category(DType t) { return t == DType::Bool ? 0 : is_integral(t) ? 1 : is_floating(t) ? 2 : 3; }
 
-void write_out(const OpEntry& op, PyObject* target, PyObject* value) {
+void write_out(const OpEntry& op, PyObject* target, PyObject* value, const std::vector<PyObject*>& args) {
   if (!is_tensor(target) || !is_tensor(value))
     raise_python(PyExc_TypeError, op.function, ": expected a tensor as out, got ", Py_TYPE(target)->tp_name);
   const Tensor &out = as_tensor(target), &result = as_tensor(value);
+  check_overlap(op, out, result, args);
   CLEW_CHECK(
       !is_grad_enabled() || (!out.requires_grad() && !result.requires_grad()), AutogradError, op.function,
       ": expected tensors that do not require grad with out=, got one that does (use no_grad(), or leave "
@@ -148,11 +157,22 @@ bool CommonKeywords::take(const char* op, PyObject* const* args, size_t count, P
   }
   if (static_cast<Py_ssize_t>(kept.size()) == n) return false;
   arguments_.assign(args, args + count);
-  names_ = Object(check(PyTuple_New(static_cast<Py_ssize_t>(kept.size()))));
-  for (size_t i = 0; i < kept.size(); ++i) {
-    arguments_.push_back(args[count + static_cast<size_t>(kept[i])]);
-    PyTuple_SET_ITEM(names_.get(), static_cast<Py_ssize_t>(i), Py_NewRef(PyTuple_GET_ITEM(names, kept[i])));
+  std::vector<PyObject*> kept_names;
+  for (const Py_ssize_t k : kept) {
+    arguments_.push_back(args[count + static_cast<size_t>(k)]);
+    kept_names.push_back(PyTuple_GET_ITEM(names, k));
   }
+  // What is created for `out` has its dtype: `arange(0, 9, 0.5, out=integers)` is refused as with dtype=.
+  const bool creates = declared(requires_grad_name) && declared(dtype_name);
+  if (creates && out_ != nullptr && is_tensor(out_) &&
+      std::none_of(kept_names.begin(), kept_names.end(), [](PyObject* k) { return is(k, dtype_name); })) {
+    dtype_ = Object(check(PyObject_GetAttr(out_, dtype_name)));
+    arguments_.push_back(dtype_.get());
+    kept_names.push_back(dtype_name);
+  }
+  names_ = Object(check(PyTuple_New(static_cast<Py_ssize_t>(kept_names.size()))));
+  for (size_t i = 0; i < kept_names.size(); ++i)
+    PyTuple_SET_ITEM(names_.get(), static_cast<Py_ssize_t>(i), Py_NewRef(kept_names[i]));
   return true;
 }
 
@@ -164,11 +184,10 @@ PyObject* CommonKeywords::finish(const OpEntry& op, PyObject* result) const {
         raise_python(PyExc_TypeError, op.function, ": expected a tuple of ", PyTuple_GET_SIZE(result),
                      " tensors as out, got ", Py_TYPE(out_)->tp_name);
       for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(result); ++i)
-        write_out(op, PySequence_Fast_GET_ITEM(out_, i), PyTuple_GET_ITEM(result, i));
+        write_out(op, PySequence_Fast_GET_ITEM(out_, i), PyTuple_GET_ITEM(result, i), arguments_);
       return Py_NewRef(out_);
     }
-    if (is_tensor(out_)) check_overlap(op, as_tensor(out_), arguments_.data(), arguments_.size());
-    write_out(op, out_, result);
+    write_out(op, out_, result, arguments_);
     return Py_NewRef(out_);
   }
   if (memory_format_ == nullptr || !is_tensor(result)) return Py_NewRef(result);
@@ -186,6 +205,8 @@ void init_common_keywords() {
   memory_format_name = PyUnicode_InternFromString("memory_format");
   layout_name = PyUnicode_InternFromString("layout");
   pin_memory_name = PyUnicode_InternFromString("pin_memory");
+  dtype_name = PyUnicode_InternFromString("dtype");
+  requires_grad_name = PyUnicode_InternFromString("requires_grad");
 }
 
 }  // namespace clew::python

@@ -25,6 +25,7 @@ class CommonKeywords {
  private:
   std::vector<PyObject*> arguments_;  // borrowed
   Object names_;
+  Object dtype_;  // of `out`, where the op creates a tensor
   PyObject* out_ = nullptr;
   PyObject* memory_format_ = nullptr;
 };

@@ -28,7 +28,7 @@ int64_t reduced_count(IntArrayRef sizes, uint64_t mask) {
 }
 void check_not_empty(const char* op, const Tensor& input, uint64_t mask) {
   for (size_t i = 0; i < input.sizes().size(); ++i) {
-    CLEW_CHECK(!((mask >> i) & 1) || input.sizes()[i] > 0, ValueError, op,
+    CLEW_CHECK(!((mask >> i) & 1) || input.sizes()[i] > 0, IndexError, op,
                ": expected at least one element to reduce, got input ", input.sizes(), " (dimension ", i,
                " is empty)");
   }
@@ -338,7 +338,7 @@ Args:
 Returns:
     Tensor without (or with size 1 at) the reduced dimensions.
 Raises:
-    ValueError: a reduced dimension is empty.
+    IndexError: a reduced dimension is empty.
 Example:
     >>> clew.tensor([[1, 5], [2, 3]]).amax(1).tolist()
     [5, 3])",
@@ -362,7 +362,7 @@ Args:
 Returns:
     Tensor without (or with size 1 at) the reduced dimensions.
 Raises:
-    ValueError: a reduced dimension is empty.
+    IndexError: a reduced dimension is empty.
 Example:
     >>> clew.tensor([[1, 5], [2, 3]]).amin(1).tolist()
     [1, 2])",
@@ -384,7 +384,7 @@ Args:
 Returns:
     0-dim tensor.
 Raises:
-    ValueError: no elements.
+    IndexError: no elements.
 Example:
     >>> clew.tensor([1, 3, 2]).max().item()
     3)",
@@ -406,7 +406,7 @@ Args:
 Returns:
     (values, indices): indices int64, the first of equal elements.
 Raises:
-    ValueError: the dimension is empty.
+    IndexError: the dimension is empty.
 Example:
     >>> values, indices = clew.tensor([[1, 5], [4, 3]]).max(1)
     >>> values.tolist(), indices.tolist()
@@ -442,7 +442,7 @@ Args:
 Returns:
     0-dim tensor.
 Raises:
-    ValueError: no elements.
+    IndexError: no elements.
 Example:
     >>> clew.tensor([3, 1, 2]).min().item()
     1)",
@@ -464,7 +464,7 @@ Args:
 Returns:
     (values, indices): indices int64, the first of equal elements.
 Raises:
-    ValueError: the dimension is empty.
+    IndexError: the dimension is empty.
 Example:
     >>> values, indices = clew.tensor([[1, 5], [4, 3]]).min(1)
     >>> values.tolist(), indices.tolist()
@@ -502,7 +502,7 @@ Args:
 Returns:
     int64 tensor; the first of equal elements; NaN counts as greatest.
 Raises:
-    ValueError: nothing to reduce.
+    IndexError: nothing to reduce.
 Example:
     >>> clew.tensor([1, 3, 2]).argmax().item()
     1)",
@@ -526,7 +526,7 @@ Args:
 Returns:
     int64 tensor; the first of equal elements; NaN counts as smallest.
 Raises:
-    ValueError: nothing to reduce.
+    IndexError: nothing to reduce.
 Example:
     >>> clew.tensor([3, 1, 2]).argmin().item()
     1)",

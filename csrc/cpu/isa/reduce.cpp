@@ -135,7 +135,10 @@ float chunk_extreme_fast(const float* x, int64_t m, float start) {
   const auto step = [&](const float* from) __attribute__((always_inline)) {
     __m512 v[4];
 #pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) v[j] = _mm512_loadu_ps(from + j * V);
+    for (int j = 0; j < 4; ++j) {
+      fetch_ahead(from + j * V);
+      v[j] = _mm512_loadu_ps(from + j * V);
+    }
     nan |= _mm512_cmp_ps_mask(v[0], v[1], _CMP_UNORD_Q) | _mm512_cmp_ps_mask(v[2], v[3], _CMP_UNORD_Q);
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) {
@@ -293,13 +296,22 @@ CLEW_ONE_COPY void prod_columns(const Access<C>& access, void* out, const void* 
 template <class C, int sign>
 CLEW_ONE_COPY void extreme_columns(const Access<C>& access, void* out, const void* in, int64_t rows,
                                    int64_t cols, int64_t ld) {
-  alignas(64) C buffer[kCols];
+  alignas(64) C buffer[2][kCols];
   alignas(64) C best[kCols];
   for (int64_t c0 = 0; c0 < cols; c0 += kCols) {
     const int64_t w = smaller(kCols, cols - c0);
+    const auto row = [&](int64_t r) { return access.load(in, r * ld + c0, w, 1, buffer[r % 2]); };
     for (int64_t c = 0; c < w; ++c) best[c] = limit_of<-sign, C>();
-    for (int64_t r = 0; r < rows; ++r) {
-      const C* x = access.load(in, r * ld + c0, w, 1, buffer);
+    int64_t r = 0;
+    for (; r + 2 <= rows; r += 2) {
+      const C* x0 = row(r);
+      const C* x1 = row(r + 1);
+      CLEW_IVDEP
+      for (int64_t c = 0; c < w; ++c)
+        best[c] = better_of<sign>(better_of<sign>(best[c], x0[c]), x1[c]);
+    }
+    if (r < rows) {
+      const C* x = row(r);
       CLEW_IVDEP
       for (int64_t c = 0; c < w; ++c) best[c] = better_of<sign>(best[c], x[c]);
     }

@@ -79,6 +79,7 @@ for _name in (
     "__rmatmul__",
     "__rand__",
     "__ror__",
+    "__rxor__",
 ):
     _SPECIAL[_name] = lambda x, other, _name=_name: getattr(clew.Tensor, _name)(x, other)
 

@@ -39,9 +39,26 @@ class Converter:
         self.with_grad = with_grad
         self.leaves: list[tuple[torch.Tensor, Any]] = []
         self._seen: dict[int, Any] = {}
+        self._storages: dict[int, torch.UntypedStorage] = {}
+        self._bases: dict[tuple[int, torch.dtype], Any] = {}
+
+    def _copied(self, t: torch.Tensor) -> torch.UntypedStorage:
+        """A copy of the storage of `t`, the same one for every tensor that lies in it."""
+        storage = t.untyped_storage()
+        if storage._cdata not in self._storages:
+            self._storages[storage._cdata] = storage.clone()
+        return self._storages[storage._cdata]
+
+    def _viewed(self, t: torch.Tensor) -> Any:
+        """A view of Clew with the shape, the strides and the offset of `t`."""
+        key = (t.untyped_storage()._cdata, t.dtype)
+        if key not in self._bases:
+            whole = torch.empty(0, dtype=t.dtype).set_(self._copied(t))
+            self._bases[key] = clew.from_dlpack(whole)
+        return self._bases[key].as_strided(t.shape, t.stride(), t.storage_offset())
 
     def tensor(self, t: torch.Tensor) -> Any:
-        """A copy with the strides and the offset of `t`."""
+        """A copy with the strides and the offset of `t`; a view where `t` is one."""
         if id(t) in self._seen:
             return self._seen[id(t)]
         if t.dtype not in DTYPES:
@@ -52,11 +69,13 @@ class Converter:
             raise NotExpressible(f"a tensor on {t.device}")
         with torch.no_grad():
             plain = t.detach().resolve_conj().resolve_neg()
-            storage = plain.untyped_storage().clone()
-            copy = torch.empty(0, dtype=t.dtype).set_(
-                storage, plain.storage_offset(), plain.shape, plain.stride()
-            )
-        out = clew.from_dlpack(copy)
+            if t._is_view() and plain.numel() > 0:
+                out = self._viewed(plain)
+            else:
+                copy = torch.empty(0, dtype=t.dtype).set_(
+                    self._copied(plain), plain.storage_offset(), plain.shape, plain.stride()
+                )
+                out = clew.from_dlpack(copy)
         if self.with_grad and t.requires_grad:
             out.requires_grad_(True)
             self.leaves.append((t, out))
