@@ -21,15 +21,15 @@ bool is(PyObject* a, PyObject* b) {
 std::pair<const char*, const char*> extent(const Tensor& t) {
   int64_t last = 0;
   for (size_t i = 0; i < t.sizes().size(); ++i) last += (t.sizes()[i] - 1) * t.strides()[i];
-  const auto* first = static_cast<const char*>(t.data_ptr());
-  return {first, first + (last + 1) * static_cast<int64_t>(element_size(t.dtype()))};
+  const auto* first = t.data<char>();
+  return {first, first + (last + 1) * static_cast<int64_t>(item_size(t.dtype()))};
 }
 bool overlaps_itself(const Tensor& t) {
   for (size_t i = 0; i < t.sizes().size(); ++i) {
     if (t.sizes()[i] > 1 && t.strides()[i] == 0) return true;
   }
   const auto [first, end] = extent(t);
-  return t.numel() * static_cast<int64_t>(element_size(t.dtype())) > end - first;
+  return t.numel() * static_cast<int64_t>(item_size(t.dtype())) > end - first;
 }
 
 void check_overlap(const OpEntry& op, const Tensor& out, const Tensor& result,
@@ -42,7 +42,7 @@ void check_overlap(const OpEntry& op, const Tensor& out, const Tensor& result,
   auto check_one = [&](PyObject* p) {
     if (!is_tensor(p)) return;
     const Tensor& t = as_tensor(p);
-    const bool same = t.data_ptr() == out.data_ptr() && t.sizes() == out.sizes() &&
+    const bool same = t.data<char>() == out.data<char>() && t.sizes() == out.sizes() &&
                       t.strides() == out.strides();
     bool apart = true;
     if (t.body() == out.body()) {

@@ -506,7 +506,7 @@ Args:
 Returns:
     (min, max): each without (or with size 1 at) the reduced dimension.
 Raises:
-    ValueError: nothing to reduce.
+    IndexError: nothing to reduce.
 Example:
     >>> [y.item() for y in clew.aminmax(clew.tensor([3, 1, 2]))]
     [1, 3])",

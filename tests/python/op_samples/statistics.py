@@ -144,7 +144,7 @@ def _(make):
     yield make(3, 4), {"dim": 1}
     yield make(4, 3).transpose(0, 1), {"dim": 0, "keepdim": True}
     yield make(), {}
-    yield error(make(0), {}, ValueError, "expected at least one element")
+    yield error(make(0), {}, IndexError, "expected at least one element")
 
 
 def lower_median(x, skip):
