@@ -42,8 +42,8 @@ void check_overlap(const OpEntry& op, const Tensor& out, const Tensor& result,
   auto check_one = [&](PyObject* p) {
     if (!is_tensor(p)) return;
     const Tensor& t = as_tensor(p);
-    const bool same = t.data<char>() == out.data<char>() && t.sizes() == out.sizes() &&
-                      t.strides() == out.strides();
+    const bool same =
+        t.data<char>() == out.data<char>() && t.sizes() == out.sizes() && t.strides() == out.strides();
     bool apart = true;
     if (t.body() == out.body()) {
       apart = false;

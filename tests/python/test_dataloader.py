@@ -636,7 +636,7 @@ def test_nothing_is_left(tmp_path):
         import os, sys, time, signal
         import clew
         from clew.utils.data import DataLoader, Dataset
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell runs us in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it for its background
         class Slow(Dataset):
             def __len__(self): return 1000
             def __getitem__(self, i):

@@ -307,8 +307,7 @@ CLEW_ONE_COPY void extreme_columns(const Access<C>& access, void* out, const voi
       const C* x0 = row(r);
       const C* x1 = row(r + 1);
       CLEW_IVDEP
-      for (int64_t c = 0; c < w; ++c)
-        best[c] = better_of<sign>(better_of<sign>(best[c], x0[c]), x1[c]);
+      for (int64_t c = 0; c < w; ++c) best[c] = better_of<sign>(better_of<sign>(best[c], x0[c]), x1[c]);
     }
     if (r < rows) {
       const C* x = row(r);
