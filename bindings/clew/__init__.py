@@ -28,6 +28,7 @@ globals().update(
 
 _C._set_provenance(True)  # errors on the way back name the forward line
 
+newaxis = None
 Tensor = _C.Tensor
 float = _C.float32
 double = _C.float64
@@ -35,6 +36,8 @@ half = _C.float16
 short = _C.int16
 int = _C.int32
 long = _C.int64
+
+from math import e, inf, nan, pi  # noqa: E402
 
 from clew import (  # noqa: E402
     _tensor,
@@ -44,8 +47,10 @@ from clew import (  # noqa: E402
     optim,
     utils,
 )
+from clew._composed import *  # noqa: E402
 from clew._creation import *  # noqa: E402
 from clew._functions import *  # noqa: E402
+from clew._indexed import *  # noqa: E402
 from clew._info import *  # noqa: E402
 from clew._memory_format import *  # noqa: E402
 from clew.autograd.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled  # noqa: E402
@@ -57,8 +62,10 @@ _LAZY = (
     "backends",
     "cuda",
     "distributions",
+    "func",
     "library",
     "linalg",
+    "multiprocessing",
     "npy",
     "profiler",
     "random",
@@ -79,10 +86,14 @@ def __getattr__(name: str):
         from clew.amp import autocast
 
         return autocast
+    if name == "vmap":
+        from clew.func import vmap
+
+        return vmap
     from clew._missing import missing
 
     raise missing("clew", name)
 
 
 def __dir__():
-    return sorted({n for n in globals() if not n.startswith("_")} | {*_LAZY, "autocast"})
+    return sorted({n for n in globals() if not n.startswith("_")} | {*_LAZY, "autocast", "vmap"})

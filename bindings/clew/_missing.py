@@ -38,12 +38,10 @@ _INSTEAD: dict[str, str] = {
     "distributed": "one process; threads share the work",
     "fft": "numpy.fft on x.numpy() for values without gradient",
     "jit": "the tensors and modules as they are; programs run eagerly",
-    "nn.DataParallel": "the module as it is; threads share the work",
     "optim.ASGD": "optim.swa_utils.AveragedModel with optim.SGD",
     "optim.Adafactor": "optim.AdamW",
     "optim.Muon": "optim.SGD with momentum",
     "optim.SparseAdam": "optim.Adam",
-    "vmap": "the operations as they are, on tensors with one more dimension",
 }
 
 

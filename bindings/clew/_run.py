@@ -15,7 +15,7 @@ from typing import Any
 import clew
 from clew import _missing
 
-__all__ = ["TorchFinder", "run_script"]
+__all__ = ["TorchFinder", "install", "run_script"]
 
 _PACKAGE = os.path.dirname(os.path.abspath(clew.__file__))
 # What version of PyTorch the names and defaults are those of; programs compare it.
@@ -26,13 +26,25 @@ class _Torch(types.ModuleType):
     """The module `torch`: everything of clew, and a version that programs can compare."""
 
     __version__ = _TORCH_VERSION
-    version = types.SimpleNamespace(__version__=_TORCH_VERSION, cuda=None, hip=None, git_version=None)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(clew, name)
+        return importlib.import_module("torch.version") if name == "version" else getattr(clew, name)
+
+    @staticmethod
+    def compile(model: Any = None, **options: Any) -> Any:
+        """Gives the function or module back, which runs eagerly; the report at the end says so."""
+        _missing.missing("clew", "compile")
+        return model if model is not None else lambda function: function
 
     def __dir__(self) -> list[str]:
         return sorted({*dir(clew), *vars(self)})
+
+
+def _version() -> types.ModuleType:
+    """The module `torch.version`."""
+    module = types.ModuleType("torch.version")
+    module.__dict__.update(__version__=_TORCH_VERSION, cuda=None, hip=None, git_version=None, debug=False)
+    return module
 
 
 class _Loader(importlib.abc.Loader):
@@ -53,9 +65,6 @@ class _Loader(importlib.abc.Loader):
 class TorchFinder(importlib.abc.MetaPathFinder):
     """Resolves `torch` and what is below it to `clew`."""
 
-    def __init__(self, missing: _MissingNames) -> None:
-        self.missing = missing
-
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
@@ -63,6 +72,8 @@ class TorchFinder(importlib.abc.MetaPathFinder):
             module: types.ModuleType = _Torch("torch", clew.__doc__)
             module.__path__ = list(clew.__path__)
             module.__file__ = clew.__file__
+        elif fullname == "torch.version":
+            module = _version()
         elif fullname.startswith("torch."):
             name = "clew" + fullname.removeprefix("torch")
             try:
@@ -81,6 +92,11 @@ class TorchFinder(importlib.abc.MetaPathFinder):
         return spec
 
 
+def install() -> None:
+    """Lets `import torch` find Clew in this process from now on."""
+    sys.meta_path.insert(0, TorchFinder())
+
+
 class _MissingNames:
     """Collects the known names that a program asked for and did not get, each once."""
 
@@ -89,7 +105,7 @@ class _MissingNames:
 
     def __call__(self, path: str, name: str, message: str) -> None:
         place = self._place()
-        if place is None or name.startswith("__"):
+        if place is None or name.startswith("_"):
             return  # asked by Python or by Clew itself, not by the program
         torch_path = "torch" + path.removeprefix("clew")
         tier = _missing.tier_of(path.removeprefix("clew").lstrip("."), name)
@@ -138,12 +154,12 @@ def run_script(script: str, args: Sequence[str]) -> int:
         print(f"clew run: {message}", file=sys.stderr)
         return 2
     missing = _MissingNames()
-    finder = TorchFinder(missing)
-    sys.meta_path.insert(0, finder)
+    install()
     _missing.watchers.append(missing)
     sys.argv = [script, *args]
-    # The program's folder takes the place that `-m` gave to the current one.
-    sys.path[0] = os.path.dirname(os.path.abspath(script))
+    # The program's folder takes the place that `-m` gave to the current one. Processes that the program
+    # spawns get this path and no finder; the folder behind it has a torch that brings theirs.
+    sys.path[:1] = [os.path.dirname(os.path.abspath(script)), os.path.join(_PACKAGE, "_torch")]
     module = types.ModuleType("__main__")
     module.__file__ = script
     module.__dict__["__builtins__"] = __builtins__

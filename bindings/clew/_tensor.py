@@ -346,6 +346,38 @@ def nonzero(self, *, as_tuple=False):
     return nonzero(self, as_tuple=as_tuple)
 
 
+@_method
+def share_memory_(self):
+    """Moves the data into memory that other processes see when they get the tensor; returns the tensor."""
+    from clew.utils._shared_memory import share
+
+    return share(self)
+
+
+@_method
+def is_shared(self):
+    """Whether the data are in shared memory."""
+    from clew.utils._shared_memory import is_shared
+
+    return is_shared(self)
+
+
+@_method
+def pin_memory(self, device=None):
+    """A copy in pinned memory, for copies to a device.
+
+    Raises:
+        clew.DeviceError: there is no device.
+    """
+    raise _C.DeviceError("pin_memory: expected an accelerator to copy to, got none")
+
+
+@_method
+def is_pinned(self, device=None):
+    """Whether the data are in pinned memory."""
+    return False
+
+
 class _Missing:
     """Stands for a method that is known and not there: asking for it says so."""
 

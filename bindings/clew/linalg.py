@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from clew import _C
+from clew._composed import matrix_exp
 
 Tensor = _C.Tensor
 LinAlgError = _C.LinAlgError
@@ -32,6 +33,7 @@ __all__ = [
     "inv_ex",
     "lstsq",
     "matmul",
+    "matrix_exp",
     "matrix_norm",
     "matrix_power",
     "matrix_rank",

@@ -11,6 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 import clew
 from clew import _C, Tensor, _files
 
@@ -23,8 +25,9 @@ def save(obj: Any, f: Any) -> None:
     """Writes an object to a file; the file appears whole or not at all.
 
     Args:
-        obj: tensors, numbers, strings, bytes, None, and lists, tuples, sets and dicts of them. Tensors that
-            share memory, one being all or a contiguous part of another, are written once and share it again.
+        obj: tensors, arrays, numbers, strings, bytes, None, and lists, tuples, sets and dicts of them.
+            Tensors that share memory, one being all or a contiguous part of another, are written once and
+            share it again.
         f: a path, or an object with `write`.
     Raises:
         TypeError: the object holds something else; the message says where.
@@ -73,16 +76,13 @@ def load(f: Any, map_location: Any = None, weights_only: bool = True, mmap: bool
         f: a path, or an object with `read`.
         map_location: a device for all tensors, a dict from "cpu" to one, or a function of (tensor, "cpu")
             that returns the tensor to use, or None to leave it; None leaves them on the CPU.
-        weights_only: True; nothing else is offered.
+        weights_only: accepted for existing code; files hold data and never run code either way.
         mmap: map the file's pages instead of reading them (paths only), without a look at their checksum.
     Returns:
         The object.
     Raises:
         clew.FileFormatError: the file is truncated or damaged; the message says where.
-        ValueError: `weights_only` is False.
     """
-    if not weights_only:
-        raise ValueError("load: expected weights_only=True, got False (files hold data, never code)")
     place = _placement(map_location)
     if hasattr(f, "read"):
         if mmap:
@@ -221,13 +221,33 @@ class _Encoder:
             return {"$": "dtype", "v": _files.code_of(obj)}
         if isinstance(obj, clew.device):
             return {"$": "device", "v": str(obj)}
+        if isinstance(obj, np.ndarray):
+            return self._array(obj, path)
+        if isinstance(obj, np.generic):
+            return self.encode(obj.item(), path)
         if isinstance(obj, (int, str, bool)):
             # Enumerations and the like: their plain value.
             return self.encode(int(obj) if isinstance(obj, int) else str.__str__(obj), path)
         raise TypeError(
             "save: expected tensors, numbers, strings, bytes, None, lists, tuples, sets and dicts, "
-            f"got {kind.__module__}.{kind.__qualname__} (at {_spelled(path)})"
+            f"got {kind.__module__}.{kind.__qualname__} (at {_spelled(path)}"
+            + (
+                "; save its state_dict(), as files hold data and no code)"
+                if hasattr(obj, "state_dict")
+                else ")"
+            )
         )
+
+    def _array(self, array: np.ndarray, path: tuple) -> dict[str, Any]:
+        try:
+            tensor = clew.from_numpy(np.ascontiguousarray(array).reshape(array.shape))
+        except TypeError:
+            raise TypeError(
+                f"save: expected arrays of a dtype that tensors have, got {array.dtype} (at {_spelled(path)})"
+            ) from None
+        node = self._tensor(tensor, path)
+        node["numpy"] = True
+        return node
 
     def _key(self, key: Any, path: tuple) -> Any:
         if not (key is None or isinstance(key, (str, int, float, bool, bytes, tuple))):
@@ -315,7 +335,7 @@ class _Decoder:
         if tag is None:
             return {key: self._value(item) for key, item in value.items()}
         if tag == "tensor":
-            return self._tensor(value)
+            return self._array(value) if value.get("numpy") is True else self._tensor(value)
         body = value.get("v")
         try:
             return self._tagged(tag, body)
@@ -356,6 +376,13 @@ class _Decoder:
         if tag == "device":
             return clew.device(body)
         raise KeyError(tag)
+
+    def _array(self, node: dict[str, Any]) -> np.ndarray:
+        tensor = self._tensor(node).detach()
+        try:
+            return tensor.numpy()
+        except TypeError:
+            raise self._bad("a tensor of a dtype that arrays have", str(tensor.dtype)) from None
 
     def _tensor(self, node: dict[str, Any]) -> Tensor:
         name = node.get("name")

@@ -143,6 +143,52 @@ py::tuple attach_function(const std::string& function, const py::object& context
   return out;
 }
 
+// --- hooks of saved tensors ------------------------------------------------------------------------------
+
+class PythonSavedTensorHooks final : public autograd::SavedTensorHooks {
+ public:
+  PythonSavedTensorHooks(const py::object& pack, const py::object& unpack, SavedTensorHooks* enclosing)
+      : outer(enclosing), pack_(pack.ptr()), unpack_(std::make_shared<SharedObject>(unpack.ptr())) {}
+
+  Unpack pack(const Tensor& t) override {
+    const AcquireGil gil;
+    const py::object f = py::reinterpret_borrow<py::object>(pack_.get());
+    const py::object packed = f(py::reinterpret_steal<py::object>(wrap(t)));
+    return [unpack = unpack_, expected = t.meta(),
+            kept = std::make_shared<SharedObject>(packed.ptr())]() -> Tensor {
+      const AcquireGil inner;
+      const py::object g = py::reinterpret_borrow<py::object>(unpack->get());
+      const py::object out = g(py::reinterpret_borrow<py::object>(kept->get()));
+      CLEW_CHECK(is_tensor(out.ptr()), TypeError,
+                 "saved_tensors_hooks: expected a Tensor from unpack_hook, got ",
+                 Py_TYPE(out.ptr())->tp_name);
+      const Tensor& back = as_tensor(out.ptr());
+      CLEW_CHECK(back.sizes() == IntArrayRef(expected.shape) && back.dtype() == expected.dtype, ShapeError,
+                 "saved_tensors_hooks: expected a tensor of shape ", expected.shape, " and dtype ",
+                 expected.dtype, " from unpack_hook, got ", back.sizes(), " and ", back.dtype());
+      return back;
+    };
+  }
+
+  SavedTensorHooks* outer;
+
+ private:
+  SharedObject pack_;
+  std::shared_ptr<SharedObject> unpack_;
+};
+
+// Packed tensors share what they need with these; the stack itself is the thread's.
+void push_saved_tensors_hooks(const py::object& pack, const py::object& unpack) {
+  thread_state.saved_hooks = new PythonSavedTensorHooks(pack, unpack, thread_state.saved_hooks);
+}
+
+void pop_saved_tensors_hooks() {
+  auto* top = static_cast<PythonSavedTensorHooks*>(thread_state.saved_hooks);
+  CLEW_CHECK(top != nullptr, AutogradError, "saved_tensors_hooks: expected hooks to leave, got none");
+  thread_state.saved_hooks = top->outer;
+  delete top;
+}
+
 Tensor call_hook(const SharedObject& hook, const Tensor& g) {
   const AcquireGil gil;
   const Object argument(wrap(g));
@@ -293,6 +339,8 @@ void init_autograd(py::module_& m) {
     return autograd::register_post_accumulate_grad_hook(
         t, [hook = SharedObject(hook.ptr())](const Tensor& leaf) { call_hook(hook, leaf); });
   });
+  m.def("_push_saved_tensors_hooks", &push_saved_tensors_hooks);
+  m.def("_pop_saved_tensors_hooks", &pop_saved_tensors_hooks);
   m.def("_remove_hook", [](const Tensor& t, uint64_t key) { autograd::remove_hook(t, key); });
   m.def("_gradcheck", [](const py::object& function, const py::object& inputs, double eps, double atol,
                          double rtol, bool second, uint64_t seed) {

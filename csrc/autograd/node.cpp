@@ -79,9 +79,41 @@ SavedTensor::SavedTensor(const Tensor& t, bool is_output)
     : tensor_(is_output ? t.detach() : t),
       version_(t.version()),
       output_nr_(t.body()->output_nr),
-      is_output_(is_output) {}
+      is_output_(is_output) {
+  if (CLEW_UNLIKELY(thread_state.saved_hooks != nullptr)) pack(*thread_state.saved_hooks);
+}
+
+// Gives `t` the history of the argument that it stands for.
+static void restore_history(const Tensor& t, const Edge& history) {
+  if (!history.node->is_accumulator()) {
+    set_history(t, history.node, history.input_nr);
+    return;
+  }
+  // A leaf owns its accumulator, so another tensor leads there through a node of its own.
+  auto node = Ref<Node>::adopt(new FunctionNode("UnpackBackward", [](GradList&& g) { return std::move(g); }));
+  node->stamp();
+  node->edges.push_back(history);
+  node->add_output(t);
+  set_history(t, std::move(node), 0);
+}
+
+void SavedTensor::pack(SavedTensorHooks& hooks) {
+  auto packed = std::make_shared<Packed>();
+  if (!is_output_ && tensor_.requires_grad()) packed->history = gradient_edge(tensor_);
+  packed->unpack = hooks.pack(tensor_.detach());
+  packed_ = std::move(packed);
+  tensor_ = Tensor();
+}
 
 Tensor SavedTensor::unpack(Node* owner) const {
+  if (CLEW_UNLIKELY(packed_ != nullptr)) {
+    const Tensor t = packed_->unpack().detach();
+    if (is_output_)
+      set_history(t, Ref<Node>::share(owner), output_nr_);
+    else if (packed_->history)
+      restore_history(t, packed_->history);
+    return t;
+  }
   if (CLEW_UNLIKELY(tensor_.version() != version_)) {
     const std::string line = owner->forward_line();
     const char* writer = tensor_.storage()->last_writer();

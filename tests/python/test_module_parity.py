@@ -55,6 +55,7 @@ LAYERS = [
     layer("ConvTranspose1d", 4, 6, 3, stride=2, padding=1, output_padding=1, x=(2, 4, 5)),
     layer("ConvTranspose1d", 4, 6, 3, groups=2, dilation=2, x=(4, 5)),
     layer("ConvTranspose2d", 4, 6, 3, x=(2, 4, 5, 6)),
+    layer("ConvTranspose3d", 4, 6, (3, 2, 2), stride=(2, 1, 3), padding=1, groups=2, x=(2, 4, 2, 5, 3)),
     layer("ConvTranspose2d", 4, 6, 4, stride=2, padding=1, bias=False, x=(2, 4, 5, 6)),
     layer("ConvTranspose2d", 4, 6, 3, stride=2, output_padding=1, groups=2, x=(4, 5, 6)),
     layer("ConvTranspose2d", 4, 6, 2, dilation=3, output_padding=(2, 1), x=(2, 4, 3, 3)),

@@ -36,7 +36,35 @@ __all__ = [
 ]
 
 Tensor = _C.Tensor
-Variable = Tensor  # old spelling, same object
+
+
+class _VariableMeta(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, Tensor)
+
+
+class Variable(metaclass=_VariableMeta):
+    """The old spelling of a tensor on the tape: a call gives a leaf that shares memory with `data`.
+
+    Args:
+        data: a tensor.
+        requires_grad: whether backward accumulates into `.grad`.
+        volatile: accepted, without effect.
+    Returns:
+        A Tensor.
+    Example:
+        >>> clew.autograd.Variable(clew.ones(2), requires_grad=True).requires_grad
+        True
+    """
+
+    def __new__(cls, data: Any = None, requires_grad: bool = False, volatile: Any = None) -> Any:
+        if data is None:
+            from clew import empty
+
+            data = empty(0)
+        if not isinstance(data, Tensor):
+            raise TypeError(f"Variable: expected a Tensor, got {type(data).__name__} (argument 'data')")
+        return data.detach().requires_grad_(requires_grad)
 
 
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None) -> None:
@@ -181,10 +209,10 @@ def gradgradcheck(
 
 
 def __getattr__(name: str) -> Any:
-    if name == "functional":
+    if name in ("functional", "profiler"):
         import importlib
 
-        return importlib.import_module("clew.autograd.functional")
+        return importlib.import_module(f"clew.autograd.{name}")
     from clew._missing import missing
 
     raise missing("autograd", name)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import clew
 from clew import Tensor
 from clew.distributions._base import Distribution
 from clew.distributions._continuous import Normal, Uniform
 from clew.distributions._discrete import Bernoulli, Categorical
+from clew.distributions._families import Beta, Dirichlet, Exponential, Gamma, Laplace, MultivariateNormal
 from clew.distributions._independent import Independent, _sum_last
 
 __all__ = ["kl_divergence", "register_kl"]
@@ -85,3 +87,56 @@ def _(p: Independent, q: Independent) -> Tensor:
             "kl_divergence: expected as many dimensions in both Independent, got others"
         )
     return _sum_last(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
+
+
+@register_kl(Exponential, Exponential)
+def _(p: Exponential, q: Exponential) -> Tensor:
+    ratio = q.rate / p.rate
+    return ratio - 1 - ratio.log()
+
+
+@register_kl(Gamma, Gamma)
+def _(p: Gamma, q: Gamma) -> Tensor:
+    a, b = p.concentration, q.concentration
+    return (
+        b * (p.rate / q.rate).log()
+        + b.lgamma()
+        - a.lgamma()
+        + (a - b) * a.digamma()
+        + (q.rate - p.rate) * (a / p.rate)
+    )
+
+
+@register_kl(Laplace, Laplace)
+def _(p: Laplace, q: Laplace) -> Tensor:
+    ratio = p.scale / q.scale
+    distance = (p.loc - q.loc).abs()
+    return -ratio.log() + distance / q.scale + ratio * (-distance / p.scale).exp() - 1
+
+
+@register_kl(Dirichlet, Dirichlet)
+def _(p: Dirichlet, q: Dirichlet) -> Tensor:
+    a, b = p.concentration, q.concentration
+    total = a.sum(-1, keepdim=True)
+    return (
+        a.sum(-1).lgamma()
+        - b.sum(-1).lgamma()
+        - (a.lgamma() - b.lgamma()).sum(-1)
+        + ((a - b) * (a.digamma() - total.digamma())).sum(-1)
+    )
+
+
+@register_kl(Beta, Beta)
+def _(p: Beta, q: Beta) -> Tensor:
+    return kl_divergence(p._both, q._both)
+
+
+@register_kl(MultivariateNormal, MultivariateNormal)
+def _(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
+    n = p.event_shape[0]
+    batch = clew.broadcast_shapes(p.batch_shape, q.batch_shape)
+    factor = q.scale_tril.expand(*batch, n, n)
+    spread = clew.linalg.solve_triangular(factor, p.scale_tril.expand(*batch, n, n), upper=False)
+    moved = clew.linalg.solve_triangular(factor, (q.loc - p.loc).expand(*batch, n).unsqueeze(-1), upper=False)
+    squares = spread.square().sum((-2, -1)) + moved.square().sum((-2, -1))
+    return q._half_log_det() - p._half_log_det() + 0.5 * (squares - n)

@@ -115,4 +115,89 @@ def conv2d(
     return _ops.conv2d(input, weight, bias, stride, padding, dilation, groups)
 
 
-__all__ = ["conv1d", "conv2d"]
+def conv_transpose3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Tensor:
+    """The transpose of conv3d: each element of the input adds a scaled kernel to the result.
+
+    Args:
+        input: shape (N, C, D, H, W) or (C, D, H, W), floating point.
+        weight: shape (C, O / groups, kD, kH, kW), dtype of `input`.
+        bias: shape (O,), or None for 0.
+        stride, padding, dilation: of the convolution that is transposed; an int or three.
+        output_padding: added at the end of the result, less than stride or dilation; an int or three.
+        groups: channels are split into this many independent groups.
+    Returns:
+        Tensor of shape (N, O, OD, OH, OW), OD = (D - 1)*s - 2*p + d*(kD - 1) + output_padding + 1; no N
+        without N.
+    Raises:
+        clew.ShapeError: channels do not match.
+        ValueError: a parameter is out of range.
+    Example:
+        >>> x, w = clew.ones(1, 1, 1, 1, 1), clew.ones(1, 2, 2, 2, 2)
+        >>> clew.nn.functional.conv_transpose3d(x, w).shape
+        clew.Size([1, 2, 2, 2, 2])
+    """
+    name = "conv_transpose3d"
+    if input.dim() not in (4, 5) or weight.dim() != 5:
+        raise clew.ShapeError(
+            f"{name}: expected input of 4 or 5 and weight of 5 dimensions, got {tuple(input.shape)} and "
+            f"{tuple(weight.shape)}"
+        )
+    s, p, o, d = (
+        _tuple(name, what, value, 3)
+        for what, value in (
+            ("stride", stride),
+            ("padding", padding),
+            ("output_padding", output_padding),
+            ("dilation", dilation),
+        )
+    )
+    if min(s) < 1 or min(d) < 1 or min(p) < 0 or min(o) < 0 or groups < 1:
+        raise ValueError(
+            f"{name}: expected stride, dilation and groups >= 1 and paddings >= 0, got stride {s}, "
+            f"dilation {d}, groups {groups}, padding {p}, output_padding {o}"
+        )
+    if any(extra >= max(step, gap) for extra, step, gap in zip(o, s, d, strict=True)):
+        raise ValueError(
+            f"{name}: expected output_padding less than stride or dilation, got {o} (stride {s}, "
+            f"dilation {d})"
+        )
+    x = input if input.dim() == 5 else input.unsqueeze(0)
+    channels, kernel = weight.shape[0], weight.shape[2:]
+    if x.shape[1] != channels or channels % groups:
+        raise clew.ShapeError(
+            f"{name}: expected {channels} channels, which {groups} groups divide, got {x.shape[1]}"
+        )
+    sizes = x.shape[2:]
+    if any(
+        (n - 1) * step - 2 * pad + gap * (k - 1) + extra + 1 < 1
+        for n, step, pad, gap, k, extra in zip(sizes, s, p, d, kernel, o, strict=True)
+    ):
+        raise ValueError(f"{name}: expected a result with elements, got none (input {tuple(input.shape)})")
+    if any(step > 1 for step in s):
+        spread = x.new_zeros(*x.shape[:2], *((n - 1) * step + 1 for n, step in zip(sizes, s, strict=True)))
+        spread[:, :, :: s[0], :: s[1], :: s[2]] = x
+        x = spread
+    sides = []
+    for pad, gap, k, extra in reversed(list(zip(p, d, kernel, o, strict=True))):
+        around = gap * (k - 1) - pad
+        sides += [around, around + extra]
+    x = _ops.pad(x, sides)
+    per_group = weight.shape[1]
+    turned = weight.reshape(groups, channels // groups, per_group, *kernel).transpose(1, 2)
+    turned = turned.reshape(groups * per_group, channels // groups, *kernel).flip((2, 3, 4))
+    from clew.nn._vision import conv3d
+
+    out = conv3d(x, turned, bias, 1, 0, d, groups)
+    return out if input.dim() == 5 else out.squeeze(0)
+
+
+__all__ = ["conv1d", "conv2d", "conv_transpose3d"]

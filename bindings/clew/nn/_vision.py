@@ -6,6 +6,8 @@ import math
 import warnings
 from typing import Any
 
+import numpy as np
+
 import clew
 from clew import _C, Tensor
 from clew.nn._pooling import _tuple, adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
@@ -50,6 +52,31 @@ def _interpolated_size(
     return sizes, [None] * n if recompute else [float(s) for s in scales]
 
 
+def _antialias(size: int, new_size: int, mode: str, corners: bool, factor: float | None) -> np.ndarray:
+    """Weights (new_size, size) of a filter as wide as the distance of the samples."""
+    if corners:
+        scale = (size - 1) / (new_size - 1) if new_size > 1 else 0.0
+    else:
+        scale = 1 / factor if factor else size / new_size
+    half = 1.0 if mode == "bilinear" else 2.0
+    width = max(scale, 1.0)
+    support = half * width
+    weights = np.zeros((new_size, size))
+    for i in range(new_size):
+        center = scale * (i + 0.5)
+        first = max(int(center - support + 0.5), 0)
+        last = min(int(center + support + 0.5), size)
+        x = np.abs((np.arange(first, last) - center + 0.5) / width)
+        if mode == "bilinear":
+            w = np.maximum(1 - x, 0)
+        else:
+            # Keys' cubic with a = -0.5.
+            near, far = (1.5 * x - 2.5) * x * x + 1, ((-0.5 * x + 2.5) * x - 4) * x + 2
+            w = np.where(x < 1, near, np.where(x < 2, far, 0))
+        weights[i, first:last] = w / w.sum()
+    return weights
+
+
 def interpolate(
     input: Tensor,
     size: Any = None,
@@ -68,12 +95,12 @@ def interpolate(
         mode: nearest, nearest-exact, linear (3-d), bilinear, bicubic (4-d), trilinear (5-d) or area.
         align_corners: the centres of corner elements stay in place, for the linear and cubic modes.
         recompute_scale_factor: sample by the ratio of the sizes, not by `scale_factor`.
-        antialias: False; averaging before sampling down is what mode area does.
+        antialias: when sampling down, widen the filter of mode bilinear or bicubic to all that it skips.
     Returns:
         Tensor of shape (N, C, ...), dtype of `input`.
     Raises:
         ValueError: both or none of `size` and `scale_factor`, or options that the mode does not have.
-        NotImplementedError: a mode for another rank, or antialias.
+        NotImplementedError: a mode for another rank.
     Example:
         >>> x = clew.tensor([[[1.0, 3.0]]])
         >>> clew.nn.functional.interpolate(x, scale_factor=2).tolist()
@@ -92,8 +119,8 @@ def interpolate(
             f"interpolate: expected input of {' or '.join(map(str, _MODES[mode]))} dimensions for "
             f"mode {mode}, got shape {list(input.shape)}"
         )
-    if antialias:
-        raise NotImplementedError("interpolate: expected antialias=False, got True (mode area averages)")
+    if antialias and mode not in ("bilinear", "bicubic"):
+        raise ValueError(f"interpolate: expected antialias with mode bilinear or bicubic, got mode {mode!r}")
     sizes, scales = _interpolated_size(input, size, scale_factor, recompute_scale_factor)
     if any(s <= 0 for s in sizes) or 0 in input.shape[1:]:
         raise clew.ShapeError(
@@ -110,6 +137,12 @@ def interpolate(
     result = input.float() if wide else input
     corners = bool(align_corners)
     for i in range(len(sizes) - 1, -1, -1):
+        if antialias:
+            weights = _antialias(input.shape[i + 2], sizes[i], mode, corners, scales[i])
+            weights = clew.from_numpy(weights).to(result.dtype)
+            # float32 sums, as elsewhere; a matrix, as each result reads few elements of a short dimension.
+            result = (result.movedim(i + 2, -1) @ weights.mT).movedim(-1, i + 2)
+            continue
         result = _ops.resize_dim(result, i + 2, sizes[i], _TABLES.get(mode, mode), corners, scales[i])
     if dtype == clew.uint8 and mode in _TABLES:
         result = (result + 0.5).floor().clamp(0, 255)

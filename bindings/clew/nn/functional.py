@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from clew import _C, Tensor
-from clew.nn import _activation, _conv, _losses, _norms, _pooling, _vision
+from clew.nn import _activation, _conv, _losses, _losses_more, _norms, _pooling, _vision
 from clew.nn._activation import *  # noqa: F403
 from clew.nn._attention import multi_head_attention_forward
 from clew.nn._conv import *  # noqa: F403
 from clew.nn._losses import *  # noqa: F403
+from clew.nn._losses_more import *  # noqa: F403
 from clew.nn._norms import *  # noqa: F403
 from clew.nn._pooling import *  # noqa: F403
 from clew.nn._vision import *  # noqa: F403
@@ -122,6 +123,7 @@ __all__ = [
     *_activation.__all__,
     *_conv.__all__,
     *_losses.__all__,
+    *_losses_more.__all__,
     *_norms.__all__,
     *_pooling.__all__,
     *_vision.__all__,

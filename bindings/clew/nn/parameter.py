@@ -5,7 +5,7 @@ from __future__ import annotations
 import clew
 from clew import _C, Tensor
 
-__all__ = ["Buffer", "Parameter"]
+__all__ = ["Buffer", "Parameter", "UninitializedParameter"]
 
 
 class Parameter(Tensor):
@@ -41,6 +41,29 @@ class Parameter(Tensor):
         result = type(self)(self.detach().clone(), self.requires_grad)
         memo[id(self)] = result
         return result
+
+
+class UninitializedParameter(Parameter):
+    """A parameter whose shape is not known yet; a lazy layer gives it data at its first call."""
+
+    def __new__(cls, requires_grad: bool = True, device: object = None, dtype: object = None) -> Parameter:
+        return super().__new__(cls, clew.empty(0, device=device, dtype=dtype), requires_grad)
+
+    def __init__(self, requires_grad: bool = True, device: object = None, dtype: object = None) -> None:
+        """Everything is done by `__new__`."""
+
+    def materialize(self, like: Tensor) -> None:
+        """Becomes a Parameter with the data of `like`."""
+        self.data = like.detach()
+        self.__class__ = Parameter
+
+    def __repr__(self) -> str:
+        return "<UninitializedParameter>"
+
+    def __deepcopy__(self, memo: dict) -> Parameter:
+        if id(self) not in memo:
+            memo[id(self)] = type(self)(self.requires_grad, self.device, self.dtype)
+        return memo[id(self)]
 
 
 class _BufferMeta(type):

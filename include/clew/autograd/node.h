@@ -103,6 +103,16 @@ class CLEW_API AccumulateGrad final : public Node {
   TensorBody* leaf_;  // not counted: the leaf owns this node
 };
 
+/// User code that decides how saved tensors are kept while the thread's `thread_state.saved_hooks` is set.
+class CLEW_API SavedTensorHooks {
+ public:
+  /// What became of a tensor; gives an equal one back, any number of times.
+  using Unpack = std::function<Tensor()>;
+  virtual ~SavedTensorHooks() = default;
+  /// `t` has no history.
+  virtual Unpack pack(const Tensor& t) = 0;
+};
+
 /// A tensor kept for backward, with the storage version at which it was right.
 class CLEW_API SavedTensor {
  public:
@@ -117,12 +127,21 @@ class CLEW_API SavedTensor {
   /// Raises AutogradError when the data changed since. `owner` and `owner_ref` restore the history of an
   /// output.
   Tensor unpack(Node* owner) const;
-  bool defined() const { return tensor_.defined(); }
-  const Tensor& raw() const { return tensor_; }
-  void reset() { tensor_ = Tensor(); }
+  bool defined() const { return tensor_.defined() || packed_; }
+  void reset() {
+    tensor_ = Tensor();
+    packed_.reset();
+  }
 
  private:
+  struct Packed {
+    SavedTensorHooks::Unpack unpack;
+    Edge history;  // of an argument
+  };
+  void pack(SavedTensorHooks& hooks);
+
   Tensor tensor_;
+  std::shared_ptr<Packed> packed_;  // instead of the tensor, where hooks took it
   uint32_t version_ = 0;
   uint32_t output_nr_ = 0;
   bool is_output_ = false;

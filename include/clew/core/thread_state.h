@@ -9,6 +9,10 @@ namespace clew {
 
 class Interceptor;
 
+namespace autograd {
+class SavedTensorHooks;
+}
+
 struct ThreadState {
   Interceptor* interceptor = nullptr;  // innermost active one
   bool pass_interceptors = false;      // the next op runs at once: they have seen it
@@ -16,6 +20,7 @@ struct ThreadState {
   bool grad_enabled = true;
   bool inference = false;
   bool anomaly = false;
+  autograd::SavedTensorHooks* saved_hooks = nullptr;  // innermost active ones, not owned
 };
 CLEW_FAST_TLS CLEW_API extern thread_local constinit ThreadState thread_state;
 

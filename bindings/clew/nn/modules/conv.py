@@ -405,3 +405,53 @@ class ConvTranspose2d(_ConvTranspose):
 
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         return self._transpose(F.conv_transpose2d, input, output_size)
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """The transpose of a 3-d convolution: volumes become larger.
+
+    Args:
+        in_channels, out_channels: channels of input and output.
+        kernel_size: one int or three; so are `stride`, `padding`, `output_padding` and `dilation`.
+        stride, padding, dilation: of the convolution that is transposed.
+        output_padding: elements added at the end of the result.
+        groups: channel groups that are convolved apart.
+        bias: whether to add `bias`.
+        padding_mode: zeros.
+        device, dtype: of the parameters.
+    Shape:
+        input (N, C_in, D, H, W) or (C_in, D, H, W); output (N, C_out, D', H', W') with
+        D' = (D - 1) * stride - 2 * padding + dilation * (kernel_size - 1) + output_padding + 1;
+        weight (C_in, C_out / groups, kd, kh, kw), bias (C_out,).
+    Raises:
+        ValueError: channels that `groups` does not divide, or sizes out of range.
+    Example:
+        >>> list(clew.nn.ConvTranspose3d(4, 2, 4, stride=2, padding=1)(clew.randn(1, 4, 2, 3, 4)).shape)
+        [1, 2, 4, 6, 8]
+    """
+
+    _dims = 3
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int, int],
+        stride: int | tuple[int, int, int] = 1,
+        padding: int | tuple[int, int, int] = 0,
+        output_padding: int | tuple[int, int, int] = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: int | tuple[int, int, int] = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self._build(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode,
+            output_padding, device, dtype,
+        )  # fmt: skip
+
+    def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
+        return self._transpose(F.conv_transpose3d, input, output_size)

@@ -473,6 +473,12 @@ class Module(HookMethods, StateMethods):
         """Casts all parameters and buffers to `dst_type`, integers too."""
         return self._apply(lambda tensor: tensor.to(dtype=dst_type))
 
+    def share_memory(self) -> Module:
+        """Moves parameters and buffers into memory that other processes see; returns the module."""
+        for tensor in [*self.parameters(), *self.buffers()]:
+            tensor.share_memory_()
+        return self
+
     # -- printing --------------------------------------------------------------------------------
 
     def _get_name(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import clew
 from clew import _C, Tensor
 from clew.nn.utils import rnn
+from clew.nn.utils._spectral_norm import remove_spectral_norm, spectral_norm
 from clew.nn.utils._weight_norm import remove_weight_norm, weight_norm
 
 __all__ = [
@@ -16,8 +17,11 @@ __all__ = [
     "clip_grads_with_norm_",
     "get_total_norm",
     "parameters_to_vector",
+    "remove_spectral_norm",
     "remove_weight_norm",
     "rnn",
+    "skip_init",
+    "spectral_norm",
     "vector_to_parameters",
     "weight_norm",
 ]
@@ -167,7 +171,28 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
             start = end
 
 
+def skip_init(module_cls: type, *args: Any, **kwargs: Any) -> Any:
+    """A module whose parameters are not initialised: memory as it comes.
+
+    Args:
+        module_cls: a class of modules with a `device` parameter.
+        args, kwargs: what it takes.
+    Returns:
+        The module.
+    """
+    import inspect
+
+    if "device" not in inspect.signature(module_cls).parameters:
+        raise RuntimeError(f"skip_init: expected a module with a device parameter, got {module_cls.__name__}")
+    device = kwargs.pop("device", "cpu")
+    return module_cls(*args, device="meta", **kwargs).to_empty(device=device)
+
+
 def __getattr__(name: str) -> Any:
+    if name in ("parametrizations", "parametrize", "prune", "stateless"):
+        import importlib
+
+        return importlib.import_module(f"clew.nn.utils.{name}")
     from clew._missing import missing
 
     raise missing("nn.utils", name)
