@@ -358,7 +358,7 @@ def test_error_inside_nested_modules_carries_the_path() -> None:
 
 def test_missing_names() -> None:
     with pytest.raises(AttributeError) as e:
-        clew.vmap
+        clew.sparse_csr_tensor
     assert isinstance(e.value, NotImplementedError) and "tier" in str(e.value)
     with pytest.raises(AttributeError) as e:
         clew.no_such_name
