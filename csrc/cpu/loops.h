@@ -129,10 +129,16 @@ enum class ReduceOp : uint8_t {
 };
 inline constexpr int kReduceCount = static_cast<int>(ReduceOp::count);
 
-// One output from n elements. An empty input gives the neutral element (max and min: the dtype's own limit,
-// argmax and argmin: 0). float sums run in 64 lanes over blocks of 4096, blocks add up in double, so results
-// depend on the data and n alone: not on the instruction set, not on threads.
-using ReduceLoop = void (*)(void* out, const void* in, int64_t n, int64_t stride);
+/// Runs that are reduced one after another: the next one and its output stand so many bytes further on.
+struct RowRun {
+  int64_t count, in_step, out_step;
+};
+inline constexpr RowRun kOneRow{1, 0, 0};
+
+// One output from n elements for each run. An empty input gives the neutral element (max and min: the dtype's
+// own limit, argmax and argmin: 0). float sums run in 64 lanes over blocks of 4096, blocks add up in double,
+// so results depend on the data and n alone: not on the instruction set, not on threads.
+using ReduceLoop = void (*)(void* out, const void* in, int64_t n, int64_t stride, const RowRun& run);
 
 // out[c] = reduction over r of in[r * ld + c], for c < cols.
 using ReduceColumnsLoop = void (*)(void* out, const void* in, int64_t rows, int64_t cols, int64_t ld);

@@ -41,7 +41,7 @@ class Classes {
 template <class T>
 T sum_of(const T* x, int64_t n) {
   T sum = 0;
-  loops().reduce(ReduceOp::sum, column(DTypeOf<T>::value))(&sum, x, n, 1);
+  loops().reduce(ReduceOp::sum, column(DTypeOf<T>::value))(&sum, x, n, 1, kOneRow);
   return sum;
 }
 

@@ -235,7 +235,7 @@ acc_t<T> whole_rows_sum(const T* x, int64_t n) {
     return static_cast<T>(plane_loops<T>().segment_sum(x, 1, n, n));
   } else {
     double sum = 0;
-    loops().reduce(ReduceOp::sum_wide, column(DTypeOf<T>::value))(&sum, x, n, 1);
+    loops().reduce(ReduceOp::sum_wide, column(DTypeOf<T>::value))(&sum, x, n, 1, kOneRow);
     return static_cast<acc_t<T>>(sum);
   }
 }

@@ -74,11 +74,11 @@ constexpr int64_t kBlock = int64_t{1} << 16;
 constexpr int64_t kEnoughUnits = 64;
 constexpr int64_t kColumns = 1024;  // of one unit of the column form
 
-/// `rows(partial, in, n, stride, whole)` reduces one run, `columns(partials, in, n, width, ld, whole)`
+/// `rows(partial, in, n, stride, whole, run)` reduces runs, `columns(partials, in, n, width, ld, whole)`
 /// `width` columns, if `has_columns`. Both write partials of `partial_size` bytes; those of block q stand q *
-/// width * partial_size bytes after the first. `finish(out, partials, blocks, column, width)` combines the
-/// blocks of one output. With `direct`, a run that is one block is reduced straight into the output, which
-/// `whole` says.
+/// width * partial_size bytes after the first. `finish(out, partials, blocks, width)` combines the
+/// blocks of a unit's outputs, which are neighbours. With `direct`, a run that is one block is reduced
+/// straight into the output, which `whole` says.
 template <class Rows, class Columns, class Finish>
 void reduce(const Tensor& out, const Tensor& input, uint64_t mask, int64_t partial_size, bool direct,
             bool has_columns, Rows&& rows, Columns&& columns, Finish&& finish) {
@@ -152,19 +152,30 @@ void reduce(const Tensor& out, const Tensor& input, uint64_t mask, int64_t parti
     if (by_columns) {
       columns(partial, unit.in + at * in_size, n, unit.width, inner.stride, whole);
     } else {
-      rows(partial, unit.in + at * in_size, n, inner.stride, whole);
+      rows(partial, unit.in + at * in_size, n, inner.stride, whole, kOneRow);
     }
   };
   auto finish_unit = [&](const Unit& unit, const char* partials) {
-    for (int64_t c = 0; c < unit.width; ++c) finish(unit.out + c * out_size, partials, blocks, c, unit.width);
+    finish(unit.out, partials, blocks, unit.width);
   };
 
   const int64_t work = std::max<int64_t>(1, s.count * width);
   if (whole) {
     parallel_for(0, units, std::max<int64_t>(1, kGrainMemory / work), [&](int64_t b, int64_t e) {
-      for (int64_t u = b; u < e; ++u) {
+      for (int64_t u = b; u < e;) {
         const Unit unit = unit_at(u);
-        run_block(unit, 0, unit.out);
+        if (by_columns) {
+          columns(unit.out, unit.in, length, unit.width, inner.stride, true);
+          ++u;
+          continue;
+        }
+        RowRun together = kOneRow;
+        if (!s.kept.empty()) {
+          const KeptDim& k = s.kept[0];
+          together = {std::min(e - u, k.size - u % k.size), k.in_stride * in_size, k.out_stride * out_size};
+        }
+        rows(unit.out, unit.in, length, inner.stride, true, together);
+        u += together.count;
       }
     });
     return;
@@ -236,16 +247,23 @@ void reduce_same(ReduceOp op, const Tensor& out, const Tensor& input, uint64_t m
                                                                        : in_type;
   const ReduceLoop rows = loops().reduce(op, index_of(in_type)),
                    again = loops().reduce(op, index_of(partial_type));
+  const ReduceColumnsLoop columns_again = loops().reduce_columns(op, index_of(partial_type));
   const ReduceColumnsLoop columns = loops().reduce_columns(op, index_of(in_type));
   const auto size = static_cast<int64_t>(clew::item_size(partial_type));
   reduce(
       out, input, mask, size, true, columns != nullptr,
-      [rows](void* o, const void* a, int64_t n, int64_t stride, bool) { rows(o, a, n, stride); },
+      [rows](void* o, const void* a, int64_t n, int64_t stride, bool, const RowRun& run) {
+        rows(o, a, n, stride, run);
+      },
       [columns](void* o, const void* a, int64_t n, int64_t width, int64_t ld, bool) {
         columns(o, a, n, width, ld);
       },
-      [again, size](void* o, const char* partials, int64_t blocks, int64_t column, int64_t width) {
-        again(o, partials + column * size, blocks, width);
+      [=](void* o, const char* partials, int64_t blocks, int64_t width) {
+        if (width == 1) {
+          again(o, partials, blocks, 1, kOneRow);
+        } else {
+          columns_again(o, partials, blocks, width, width);
+        }
       });
 }
 
@@ -260,21 +278,27 @@ void reduce_wide(ReduceOp direct_op, ReduceOp wide_op, bool direct, const Tensor
                                        loops().reduce_columns(direct_op, type)};
   reduce(
       out, input, mask, 8, direct, columns[0] != nullptr && columns[1] != nullptr,
-      [&](void* o, const void* a, int64_t n, int64_t stride, bool whole) { rows[whole](o, a, n, stride); },
+      [&](void* o, const void* a, int64_t n, int64_t stride, bool whole, const RowRun& run) {
+        rows[whole](o, a, n, stride, run);
+      },
       [&](void* o, const void* a, int64_t n, int64_t width, int64_t ld, bool whole) {
         columns[whole](o, a, n, width, ld);
       },
-      [&, floating](void* o, const char* partials, int64_t blocks, int64_t column, int64_t width) {
+      [&, floating](char* o, const char* partials, int64_t blocks, int64_t width) {
         if (floating) {
-          const auto* p = reinterpret_cast<const double*>(partials) + column;
-          double total = 0;
-          for (int64_t q = 0; q < blocks; ++q) total += p[q * width];
-          store(out.dtype(), o, finish(total));
+          double total[kColumns] = {};
+          const auto* p = reinterpret_cast<const double*>(partials);
+          for (int64_t q = 0; q < blocks; ++q, p += width)
+            for (int64_t c = 0; c < width; ++c) total[c] += p[c];
+          const auto item = static_cast<int64_t>(clew::item_size(out.dtype()));
+          for (int64_t c = 0; c < width; ++c) store(out.dtype(), o + c * item, finish(total[c]));
         } else {
-          const auto* p = reinterpret_cast<const uint64_t*>(partials) + column;
-          uint64_t total = 0;
-          for (int64_t q = 0; q < blocks; ++q) total += p[q * width];
-          std::memcpy(o, &total, sizeof total);
+          for (int64_t c = 0; c < width; ++c) {
+            const auto* p = reinterpret_cast<const uint64_t*>(partials) + c;
+            uint64_t total = 0;
+            for (int64_t q = 0; q < blocks; ++q) total += p[q * width];
+            std::memcpy(o + c * static_cast<int64_t>(sizeof total), &total, sizeof total);
+          }
         }
       });
 }
@@ -377,7 +401,7 @@ void arg_extremum(ReduceOp op, const Tensor& out, const Tensor& input, uint64_t 
       if (by_columns) {
         columns(o, a, n, columns_here, stride);
       } else {
-        rows(o, a, n, stride);
+        rows(o, a, n, stride, kOneRow);
       }
     }
   });
@@ -440,7 +464,7 @@ void variance(const Tensor& out, const Tensor& input, uint64_t mask, double corr
   const auto count = static_cast<double>(count_of(input, mask));
   reduce(
       out, input, mask, sizeof(Part), false, columns != nullptr,
-      [rows](char* o, const char* a, int64_t n, int64_t stride, bool) {
+      [rows](char* o, const char* a, int64_t n, int64_t stride, bool, const RowRun&) {
         Part p{static_cast<double>(n), 0, 0};
         if (n > 0) rows(&p.mean, &p.m2, a, n, stride);
         std::memcpy(o, &p, sizeof p);
@@ -453,20 +477,23 @@ void variance(const Tensor& out, const Tensor& input, uint64_t mask, double corr
           std::memcpy(o + c * static_cast<int64_t>(sizeof p), &p, sizeof p);
         }
       },
-      [&](char* o, const char* partials, int64_t blocks, int64_t column, int64_t width) {
-        Part total{0, 0, 0};
-        for (int64_t q = 0; q < blocks; ++q) {
-          Part p;
-          std::memcpy(&p, partials + (q * width + column) * static_cast<int64_t>(sizeof p), sizeof p);
-          if (p.n == 0) continue;
-          const double n = total.n + p.n, delta = p.mean - total.mean;
-          total.mean += delta * (p.n / n);
-          total.m2 += p.m2 + delta * delta * (total.n * p.n / n);
-          total.n = n;
+      [&](char* o, const char* partials, int64_t blocks, int64_t width) {
+        const auto item = static_cast<int64_t>(clew::item_size(out.dtype()));
+        for (int64_t c = 0; c < width; ++c) {
+          Part total{0, 0, 0};
+          for (int64_t q = 0; q < blocks; ++q) {
+            Part p;
+            std::memcpy(&p, partials + (q * width + c) * static_cast<int64_t>(sizeof p), sizeof p);
+            if (p.n == 0) continue;
+            const double n = total.n + p.n, delta = p.mean - total.mean;
+            total.mean += delta * (p.n / n);
+            total.m2 += p.m2 + delta * delta * (total.n * p.n / n);
+            total.n = n;
+          }
+          double v = total.m2 / std::max(0.0, count - correction);
+          if (count == 0) v = std::numeric_limits<double>::quiet_NaN();
+          store(out.dtype(), o + c * item, root ? std::sqrt(v) : v);
         }
-        double v = total.m2 / std::max(0.0, count - correction);
-        if (count == 0) v = std::numeric_limits<double>::quiet_NaN();
-        store(out.dtype(), o, root ? std::sqrt(v) : v);
       });
 }
 void var_cpu(Tensor& out, const Tensor& input, Dims dim, std::optional<Scalar> correction, bool) {
@@ -531,7 +558,7 @@ void general_norm(const Tensor& out, const Tensor& input, uint64_t mask, double 
   const double start = p == -HUGE_VAL ? HUGE_VAL : 0.0;
   reduce(
       out, input, mask, 8, false, false,
-      [&](char* o, const char* a, int64_t n, int64_t stride, bool) {
+      [&](char* o, const char* a, int64_t n, int64_t stride, bool, const RowRun&) {
         double total = start;
         const T* x = reinterpret_cast<const T*>(a);
         for (int64_t i = 0; i < n; ++i)
@@ -539,11 +566,11 @@ void general_norm(const Tensor& out, const Tensor& input, uint64_t mask, double 
         std::memcpy(o, &total, sizeof total);
       },
       [](char*, const char*, int64_t, int64_t, int64_t, bool) {},
-      [&](char* o, const char* partials, int64_t blocks, int64_t column, int64_t width) {
-        const auto* v = reinterpret_cast<const double*>(partials) + column;
+      [&](char* o, const char* partials, int64_t blocks, int64_t) {  // has no column form
+        const auto* v = reinterpret_cast<const double*>(partials);
         double total = v[0];
         for (int64_t q = 1; q < blocks; ++q) {
-          const double x = v[q * width];
+          const double x = v[q];
           total = std::isinf(p) ? fold(total, x) : total + x;
         }
         store(out.dtype(), o, std::isinf(p) || p == 0 ? total : std::pow(total, 1 / p));

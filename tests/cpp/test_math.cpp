@@ -853,9 +853,9 @@ TEST_CASE("reductions over rows and columns", "[kernels]") {
           unsigned char out[8 * 3];
           const auto reduce = [&](ReduceOp op) {
             if (form == 0) {
-              loops_for(isa)->reduce(op, d)(out, a.data(), n, 1);
+              loops_for(isa)->reduce(op, d)(out, a.data(), n, 1, kOneRow);
             } else if (form == 1) {
-              loops_for(isa)->reduce(op, d)(out, a3.data(), n, 3);
+              loops_for(isa)->reduce(op, d)(out, a3.data(), n, 3, kOneRow);
             } else {
               loops_for(isa)->reduce_columns(op, d)(out, a3.data(), n, 3, 3);
             }
@@ -898,49 +898,49 @@ TEST_CASE("reductions: empty, NaN, ties, products", "[kernels]") {
   for (Isa isa : isas()) {
     const LoopTable& t = *loops_for(isa);
     float y = 5;
-    t.reduce(ReduceOp::sum, F32)(&y, nullptr, 0, 1);
+    t.reduce(ReduceOp::sum, F32)(&y, nullptr, 0, 1, kOneRow);
     CHECK(y == 0);
-    t.reduce(ReduceOp::prod, F32)(&y, nullptr, 0, 1);
+    t.reduce(ReduceOp::prod, F32)(&y, nullptr, 0, 1, kOneRow);
     CHECK(y == 1);
     bool b = true;
-    t.reduce(ReduceOp::any, F32)(&b, nullptr, 0, 1);
+    t.reduce(ReduceOp::any, F32)(&b, nullptr, 0, 1, kOneRow);
     CHECK(!b);
-    t.reduce(ReduceOp::all, F32)(&b, nullptr, 0, 1);
+    t.reduce(ReduceOp::all, F32)(&b, nullptr, 0, 1, kOneRow);
     CHECK(b);
     for (size_t n : {size_t{6}, size_t{300}, size_t{9000}}) {
       std::vector<float> x(n, 1.0f);
       int64_t i = -1;
-      t.reduce(ReduceOp::argmax, F32)(&i, x.data(), static_cast<int64_t>(n), 1);
+      t.reduce(ReduceOp::argmax, F32)(&i, x.data(), static_cast<int64_t>(n), 1, kOneRow);
       CHECK(i == 0);  // the first of equals
       x[n - 2] = kNan;
       x[n - 1] = kNan;
       x[3] = kInf;
       for (ReduceOp op : {ReduceOp::argmax, ReduceOp::argmin}) {
-        t.reduce(op, F32)(&i, x.data(), static_cast<int64_t>(n), 1);
+        t.reduce(op, F32)(&i, x.data(), static_cast<int64_t>(n), 1, kOneRow);
         CHECK(i == static_cast<int64_t>(n - 2));  // the first NaN
         t.reduce_columns(op, F32)(&i, x.data(), static_cast<int64_t>(n), 1, 1);
         CHECK(i == static_cast<int64_t>(n - 2));
       }
       for (ReduceOp op : {ReduceOp::max, ReduceOp::min, ReduceOp::sum}) {
-        t.reduce(op, F32)(&y, x.data(), static_cast<int64_t>(n), 1);
+        t.reduce(op, F32)(&y, x.data(), static_cast<int64_t>(n), 1, kOneRow);
         CHECK(std::isnan(y));
         t.reduce_columns(op, F32)(&y, x.data(), static_cast<int64_t>(n), 1, 1);
         CHECK(std::isnan(y));
       }
       std::fill(x.begin(), x.end(), -kInf);
-      t.reduce(ReduceOp::argmax, F32)(&i, x.data(), static_cast<int64_t>(n), 1);
+      t.reduce(ReduceOp::argmax, F32)(&i, x.data(), static_cast<int64_t>(n), 1, kOneRow);
       CHECK(i == 0);
-      t.reduce(ReduceOp::max, F32)(&y, x.data(), static_cast<int64_t>(n), 1);
+      t.reduce(ReduceOp::max, F32)(&y, x.data(), static_cast<int64_t>(n), 1, kOneRow);
       CHECK(y == -kInf);
     }
     const float factors[] = {1e30f, 1e30f, 1e-30f, 1e-30f, 2.0f, -3.0f};
-    t.reduce(ReduceOp::prod, F32)(&y, factors, 6, 1);
+    t.reduce(ReduceOp::prod, F32)(&y, factors, 6, 1, kOneRow);
     CHECK(y == Approx(-6.0f));
     t.reduce_columns(ReduceOp::prod, F32)(&y, factors, 6, 1, 1);
     CHECK(y == Approx(-6.0f));
     // A million small terms: block sums keep what one running float would lose.
     const std::vector<float> many(1000000, 0.1f);
-    t.reduce(ReduceOp::sum, F32)(&y, many.data(), 1000000, 1);
+    t.reduce(ReduceOp::sum, F32)(&y, many.data(), 1000000, 1, kOneRow);
     CHECK(y == Approx(100000.0).epsilon(1e-6));
     t.reduce_columns(ReduceOp::sum, F32)(&y, many.data(), 1000000, 1, 1);
     CHECK(y == Approx(100000.0).epsilon(1e-6));
@@ -951,10 +951,10 @@ TEST_CASE("float sums are the same for every instruction set", "[kernels]") {
   for (int64_t n : {5, 64, 1000, 4096, 20000}) {
     const std::vector<unsigned char> a = values(F32, n, 9);
     float first = 0;
-    loops_for(Isa::baseline)->reduce(ReduceOp::sum, F32)(&first, a.data(), n, 1);
+    loops_for(Isa::baseline)->reduce(ReduceOp::sum, F32)(&first, a.data(), n, 1, kOneRow);
     for (Isa isa : isas()) {
       float y = 0;
-      loops_for(isa)->reduce(ReduceOp::sum, F32)(&y, a.data(), n, 1);
+      loops_for(isa)->reduce(ReduceOp::sum, F32)(&y, a.data(), n, 1, kOneRow);
       CHECK(y == first);
     }
   }

@@ -40,6 +40,16 @@ inline __attribute__((always_inline)) C better_of(C a, C b) {
   return b != b ? b : m;
 }
 
+/// A result that has the storage type of the input where that is C.
+template <class C>
+inline __attribute__((always_inline)) void store_one(const Access<C>& access, void* out, C value) {
+  if (access.converts) {
+    access.store(out, 0, &value, 1);
+  } else {
+    *static_cast<C*>(out) = value;
+  }
+}
+
 /// f(chunk, index of its first element, count) over n elements.
 template <class C, class F>
 inline void for_loaded(const Access<C>& access, const void* in, int64_t n, int64_t stride, F f) {
@@ -80,30 +90,36 @@ wide_t<C> total_of(const Access<C>& access, const void* in, int64_t n, int64_t s
 enum class Result { value, mean, wide };
 
 template <class C, Term term, Result result>
-CLEW_ONE_COPY void sum_row(const Access<C>& access, void* out, const void* in, int64_t n, int64_t stride) {
+inline __attribute__((always_inline)) void sum_row(const Access<C>& access, void* out, const void* in,
+                                                   int64_t n, int64_t stride) {
   const wide_t<C> total = total_of<C, term>(access, in, n, stride);
   if constexpr (result == Result::wide) {
     *static_cast<wide_t<C>*>(out) = total;
   } else {
-    const C s = static_cast<C>(result == Result::mean ? total / static_cast<wide_t<C>>(n) : total);
-    access.store(out, 0, &s, 1);
+    store_one(access, out,
+              static_cast<C>(result == Result::mean ? total / static_cast<wide_t<C>>(n) : total));
   }
 }
 
 template <class C>
-CLEW_ONE_COPY void prod_row(const Access<C>& access, void* out, const void* in, int64_t n, int64_t stride) {
+inline __attribute__((always_inline)) void prod_row(const Access<C>& access, void* out, const void* in,
+                                                    int64_t n, int64_t stride) {
   C p;
   if constexpr (std::is_floating_point_v<C>) {
-    // Pairs in C, their products in double.
-    constexpr int64_t L = 32;
+    // Eight in C, their products in double.
+    constexpr int64_t L = 16;
     alignas(64) double lanes[L];
     for (int64_t j = 0; j < L; ++j) lanes[j] = 1;
     for_loaded(access, in, n, stride, [&](const C* x, int64_t, int64_t m) {
       alignas(64) double own[L];  // in registers
       memcpy(own, lanes, sizeof(own));
       int64_t i = 0;
-      for (; i + 2 * L <= m; i += 2 * L) {
-        for (int64_t j = 0; j < L; ++j) own[j] *= static_cast<double>(x[i + j] * x[i + L + j]);
+      for (; i + 8 * L <= m; i += 8 * L) {
+        const C* y = x + i;
+        const C* z = y + 4 * L;
+        for (int64_t j = 0; j < L; ++j)
+          own[j] *= static_cast<double>(((y[j] * y[L + j]) * (y[2 * L + j] * y[3 * L + j])) *
+                                        ((z[j] * z[L + j]) * (z[2 * L + j] * z[3 * L + j])));
       }
       for (; i < m; ++i) own[i % L] *= static_cast<double>(x[i]);
       memcpy(lanes, own, sizeof(own));
@@ -119,7 +135,7 @@ CLEW_ONE_COPY void prod_row(const Access<C>& access, void* out, const void* in, 
     });
     p = static_cast<C>(u);
   }
-  access.store(out, 0, &p, 1);
+  store_one(access, out, p);
 }
 
 #ifdef __AVX512F__
@@ -135,10 +151,7 @@ float chunk_extreme_fast(const float* x, int64_t m, float start) {
   const auto step = [&](const float* from) __attribute__((always_inline)) {
     __m512 v[4];
 #pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      fetch_ahead(from + j * V);
-      v[j] = _mm512_loadu_ps(from + j * V);
-    }
+    for (int j = 0; j < 4; ++j) v[j] = _mm512_loadu_ps(from + j * V);
     nan |= _mm512_cmp_ps_mask(v[0], v[1], _CMP_UNORD_Q) | _mm512_cmp_ps_mask(v[2], v[3], _CMP_UNORD_Q);
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j) {
@@ -173,18 +186,19 @@ C chunk_best(const C* x, int64_t m, C start) {
 }
 
 template <class C, int sign>
-CLEW_ONE_COPY void extreme_row(const Access<C>& access, void* out, const void* in, int64_t n,
-                               int64_t stride) {
+inline __attribute__((always_inline)) void extreme_row(const Access<C>& access, void* out, const void* in,
+                                                       int64_t n, int64_t stride) {
   C best = limit_of<-sign, C>();
   for_loaded(access, in, n, stride,
              [&](const C* x, int64_t, int64_t m) { best = chunk_best<sign>(x, m, best); });
-  access.store(out, 0, &best, 1);
+  store_one(access, out, best);
 }
 
 // Finds the best value of each chunk first, fast, then where it stands, and only if it beats what came
 // before.
 template <class C, int sign>
-CLEW_ONE_COPY void arg_row(const Access<C>& access, void* out, const void* in, int64_t n, int64_t stride) {
+inline __attribute__((always_inline)) void arg_row(const Access<C>& access, void* out, const void* in,
+                                                   int64_t n, int64_t stride) {
   C best = limit_of<-sign, C>();
   int64_t index = 0;
   for_loaded(access, in, n, stride, [&](const C* x, int64_t first, int64_t m) {
@@ -204,8 +218,8 @@ CLEW_ONE_COPY void arg_row(const Access<C>& access, void* out, const void* in, i
 }
 
 template <class C, bool any>
-CLEW_ONE_COPY void any_all_row(const Access<C>& access, void* out, const void* in, int64_t n,
-                               int64_t stride) {
+inline __attribute__((always_inline)) void any_all_row(const Access<C>& access, void* out, const void* in,
+                                                       int64_t n, int64_t stride) {
   alignas(64) C buffer[kBlock];
   bool found = false;  // a true value for any, a false one for all
   for (int64_t i = 0; i < n && !found; i += kBlock) {
@@ -373,10 +387,21 @@ CLEW_ONE_COPY void any_all_columns(const Access<C>& access, void* out, const voi
 
 // ---- the table ----
 
-template <class T, class O, class C, void (*body)(const Access<C>&, void*, const void*, int64_t, int64_t)>
-void row_entry(void* out, const void* in, int64_t n, int64_t stride) {
+template <class C>
+using RowBody = void (*)(const Access<C>&, void*, const void*, int64_t, int64_t);
+
+template <class C, RowBody<C> body>
+CLEW_ONE_COPY void each_row(const Access<C>& access, void* out, const void* in, int64_t n, int64_t stride,
+                            const RowRun& run) {
+  for (int64_t r = 0; r < run.count; ++r)
+    body(access, static_cast<char*>(out) + r * run.out_step, static_cast<const char*>(in) + r * run.in_step,
+         n, stride);
+}
+
+template <class T, class O, class C, RowBody<C> body>
+void row_entry(void* out, const void* in, int64_t n, int64_t stride, const RowRun& run) {
   static constexpr Access<C> a = {&load_as<T, C>, &store_as<O, C>, !std::is_same_v<T, C>};
-  body(a, out, in, n, stride);
+  each_row<C, body>(a, out, in, n, stride, run);
 }
 
 template <class T, class O, class C,

@@ -146,22 +146,12 @@ inline __attribute__((always_inline)) Lanes<T> all_lanes(T value) {
   return lanes;
 }
 
-/// Bytes that long reductions fetch ahead: across the end of a page or of a row, where the processor's own
-/// prefetching begins anew.
-constexpr int64_t kAhead = 2048;
-
-template <class T>
-inline __attribute__((always_inline)) void fetch_ahead(const T* x) {
-  __builtin_prefetch(reinterpret_cast<const char*>(x) + kAhead);
-}
-
 /// Sum of f(x[i]), n <= kChunk. f works on vectors; f(0) must be 0.
 template <class T, class F>
 inline T chunk_sum_of(const T* x, int64_t n, F f) {
   Lanes<T> acc = all_lanes(T(0));
   for_vectors<T>(
       n, [&](int j, int64_t i, bool whole) __attribute__((always_inline)) {
-        fetch_ahead(x + i);
         acc.v[j] += f(whole ? load(x + i) : load_part(x + i, n - i));
       });
   return add_lanes(acc);
