@@ -9,7 +9,6 @@ target_compile_features(clew_flags INTERFACE cxx_std_20)
 target_include_directories(clew_flags INTERFACE
   "${CMAKE_CURRENT_SOURCE_DIR}/include"
   "${CMAKE_CURRENT_SOURCE_DIR}/csrc"
-  "${CMAKE_CURRENT_SOURCE_DIR}/include/clew"
   "${CMAKE_CURRENT_SOURCE_DIR}")
 target_compile_definitions(clew_flags INTERFACE
   CLEW_BUILDING

@@ -39,6 +39,12 @@ install(FILES "${CMAKE_BINARY_DIR}/clew.pc" DESTINATION ${clew_lib_dir}/pkgconfi
 install(FILES "${CMAKE_BINARY_DIR}/ClewConfig.cmake" "${CMAKE_BINARY_DIR}/ClewConfigVersion.cmake"
         DESTINATION ${clew_cmake_dir})
 
+# The build tree is a package too, at the same place as in a wheel.
+set(clew_build_package "${CLEW_PACKAGE_DIR}/lib/cmake/Clew")
+export(EXPORT ClewTargets NAMESPACE Clew:: FILE "${clew_build_package}/ClewTargets.cmake")
+configure_file("${CMAKE_BINARY_DIR}/ClewConfig.cmake" "${clew_build_package}/ClewConfig.cmake" COPYONLY)
+configure_file("${CMAKE_BINARY_DIR}/ClewConfigVersion.cmake" "${clew_build_package}/ClewConfigVersion.cmake" COPYONLY)
+
 if(CLEW_WHEEL AND CLEW_BUILD_PYTHON)
   install(TARGETS _C LIBRARY DESTINATION clew)
   # Stubs that the build has written; the linked ones of the source tree are setuptools' to copy.

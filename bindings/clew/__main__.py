@@ -1,13 +1,16 @@
-"""`python -m clew`: runs PyTorch programs on Clew."""
+"""`python -m clew`: runs PyTorch programs on Clew, and says where its C++ side is."""
 
 from __future__ import annotations
 
 import sys
 
 USAGE = """usage: python -m clew run script.py [args...]
+       python -m clew --cmake-prefix
 
 run    run a PyTorch program with `torch` and its submodules taken from Clew; names that are not there
        are listed at the end, with file and line
+--cmake-prefix
+       print the folder for CMAKE_PREFIX_PATH, in which find_package(Clew) looks
 """
 
 
@@ -18,6 +21,11 @@ def main(argv: list[str] | None = None) -> int:
         from clew import __version__
 
         print(f"clew {__version__}")
+        return 0
+    if args == ["--cmake-prefix"]:
+        from clew.utils import cmake_prefix_path
+
+        print(cmake_prefix_path)
         return 0
     if args and args[0] in ("-h", "--help"):
         print(USAGE, end="")

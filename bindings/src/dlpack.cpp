@@ -93,11 +93,12 @@ Tensor consume(PyObject* capsule) {
   char* const data = static_cast<char*>(d.data) + d.byte_offset;
   CLEW_CHECK(numel == 0 || reinterpret_cast<uintptr_t>(data) % item_size(dtype) == 0, ValueError,
              "from_dlpack: expected memory aligned to ", item_size(dtype), " bytes (copy the array first)");
-  const Tensor t = from_blob(data, sizes, strides, TensorOptions(dtype), [managed] {
+  const auto release = [managed](void*) {
     if (managed->deleter == nullptr || !Py_IsInitialized()) return;
     const AcquireGil gil;  // not every producer takes it itself
     managed->deleter(managed);
-  });
+  };
+  const Tensor t = from_blob(data, sizes, strides, release, dtype);
   PyCapsule_SetName(capsule, kUsedName);  // its destructor leaves the tensor to us from here on
   return t;
 }

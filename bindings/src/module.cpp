@@ -117,7 +117,7 @@ Tensor tensor_on_buffer(const py::object& source, size_t offset, DType dtype,
   Shape strides(sizes.size(), 1);
   for (size_t i = sizes.size(); i-- > 1;) strides[i - 1] = strides[i] * std::max<int64_t>(sizes[i], 1);
   auto keep = std::make_shared<SharedObject>(view.get());
-  return from_blob(data, sizes, strides, TensorOptions(dtype), [keep] {});
+  return from_blob(data, sizes, strides, [keep](void*) {}, dtype);
 }
 
 std::optional<DType> optional_dtype(const py::object& o, const char* op) {

@@ -158,7 +158,7 @@ Tensor share_array(PyObject* p, DType dtype) {
     expected *= std::max<int64_t>(sizes[i], 1);
   }
   auto keep = std::make_shared<SharedObject>(p);
-  return from_blob(a.data, sizes, strides, TensorOptions(dtype), [keep] {});
+  return from_blob(a.data, sizes, strides, [keep](void*) {}, dtype);
 }
 
 }  // namespace

@@ -35,6 +35,7 @@ enum class ParamKind : uint8_t {
   OptionalInt,
   Double,
   OptionalDouble,
+  OptionalBool,
   Bool,
   IntList,
   OptionalIntList,
@@ -85,6 +86,7 @@ constexpr TypeName kTypes[] = {
     {"double", ParamKind::Double, "float"},
     {"std::optional<double>", ParamKind::OptionalDouble, "float | None"},
     {"bool", ParamKind::Bool, "bool"},
+    {"std::optional<bool>", ParamKind::OptionalBool, "bool | None"},
     {"IntArrayRef", ParamKind::IntList, "int | Sequence[int]"},
     {"std::optional<IntArrayRef>", ParamKind::OptionalIntList, "int | Sequence[int] | None"},
     {"DType", ParamKind::DType, "dtype"},
@@ -563,6 +565,8 @@ Value box(const Overload& o, PyObject* const* slots, size_t& i) {
       return boxed_arg<std::optional<double>>(o, slots, at);
     case ParamKind::Bool:
       return boxed_arg<bool>(o, slots, at);
+    case ParamKind::OptionalBool:
+      return boxed_arg<std::optional<bool>>(o, slots, at);
     case ParamKind::IntList:
       return boxed_arg<IntArrayRef>(o, slots, at);
     case ParamKind::OptionalIntList:

@@ -1,10 +1,15 @@
 // The fused optimizer steps, as functions of the extension module.
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
+#include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "bindings/src/tensor_type.h"
+#include "clew/optim/adaptive.h"
 #include "clew/optim/fused.h"
 
 namespace clew::python {
@@ -131,6 +136,73 @@ PyObject* scale(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   });
 }
 
+template <class Options>
+void run_adaptive(const Tensor& param, const Tensor& grad, double step, const TensorList& state,
+                  const std::vector<double>& numbers) {
+  // The options in the order of their declaration, as numbers.
+  Options o;
+  const auto take = [&](auto&... fields) {
+    CLEW_CHECK(numbers.size() == sizeof...(fields), TypeError, "adaptive_step: expected ", sizeof...(fields),
+               " options, got ", numbers.size());
+    size_t i = 0;
+    ((fields = static_cast<std::remove_reference_t<decltype(fields)>>(numbers[i++])), ...);
+  };
+  if constexpr (std::is_same_v<Options, optim::RMSpropOptions>) {
+    take(o.lr, o.alpha, o.eps, o.weight_decay, o.momentum, o.centered);
+  } else if constexpr (std::is_same_v<Options, optim::AdagradOptions>) {
+    take(o.lr, o.lr_decay, o.weight_decay, o.eps);
+  } else if constexpr (std::is_same_v<Options, optim::AdadeltaOptions>) {
+    take(o.lr, o.rho, o.eps, o.weight_decay);
+  } else if constexpr (std::is_same_v<Options, optim::AdamaxOptions>) {
+    take(o.lr, o.beta1, o.beta2, o.eps, o.weight_decay);
+  } else if constexpr (std::is_same_v<Options, optim::NAdamOptions>) {
+    take(o.lr, o.beta1, o.beta2, o.eps, o.weight_decay, o.momentum_decay, o.decoupled_weight_decay);
+  } else if constexpr (std::is_same_v<Options, optim::RAdamOptions>) {
+    take(o.lr, o.beta1, o.beta2, o.eps, o.weight_decay, o.decoupled_weight_decay);
+  } else {
+    take(o.lr, o.eta_minus, o.eta_plus, o.step_size_min, o.step_size_max);
+  }
+  const ReleaseGil unlocked(param.numel() >= kReleaseGilNumel);
+  optim::update(param, grad, step, state, o);
+}
+
+struct AdaptiveKind {
+  std::string_view name;
+  size_t tensors;
+  void (*run)(const Tensor&, const Tensor&, double, const TensorList&, const std::vector<double>&);
+};
+constexpr AdaptiveKind kAdaptive[] = {{"RMSprop", 3, run_adaptive<optim::RMSpropOptions>},
+                                      {"Adagrad", 1, run_adaptive<optim::AdagradOptions>},
+                                      {"Adadelta", 2, run_adaptive<optim::AdadeltaOptions>},
+                                      {"Adamax", 2, run_adaptive<optim::AdamaxOptions>},
+                                      {"NAdam", 3, run_adaptive<optim::NAdamOptions>},
+                                      {"RAdam", 2, run_adaptive<optim::RAdamOptions>},
+                                      {"Rprop", 2, run_adaptive<optim::RpropOptions>}};
+
+PyObject* adaptive_step(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
+  return guarded([&]() -> PyObject* {
+    CLEW_CHECK(nargs >= 5 && PyUnicode_Check(args[0]) && is_tensor(args[1]) && is_tensor(args[2]), TypeError,
+               "adaptive_step: expected (kind, param, grad, step, state, *options)");
+    const std::string_view kind = PyUnicode_AsUTF8(args[0]);
+    const auto* k = std::ranges::find(kAdaptive, kind, &AdaptiveKind::name);
+    CLEW_CHECK(k != std::end(kAdaptive), ValueError, "adaptive_step: expected a known kind, got '", kind,
+               "'");
+    TensorList state;
+    CLEW_CHECK(PyTuple_Check(args[4]) && PyTuple_GET_SIZE(args[4]) == static_cast<Py_ssize_t>(k->tensors),
+               TypeError, "adaptive_step: expected a tuple of ", k->tensors, " Tensors or None as state");
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args[4]); ++i) {
+      PyObject* item = PyTuple_GET_ITEM(args[4], i);
+      CLEW_CHECK(item == Py_None || is_tensor(item), TypeError,
+                 "adaptive_step: expected Tensors or None as state, got ", Py_TYPE(item)->tp_name);
+      state.push_back(item == Py_None ? Tensor() : as_tensor(item));
+    }
+    std::vector<double> numbers;
+    for (Py_ssize_t i = 5; i < nargs; ++i) numbers.push_back(to_double(args[i]));
+    k->run(as_tensor(args[1]), as_tensor(args[2]), to_double(args[3]), state, numbers);
+    Py_RETURN_NONE;
+  });
+}
+
 using FastFunction = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t);
 PyCFunction fast(FastFunction f) { return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(f)); }
 
@@ -141,6 +213,7 @@ PyMethodDef methods[] = {
      "(params, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps, lr, beta1, beta2, eps, weight_decay, "
      "decoupled, "
      "maximize)"},
+    {"_adaptive_step", fast(adaptive_step), METH_FASTCALL, "(kind, param, grad, step, state, *options)"},
     {"_total_norm", fast(total_norm), METH_FASTCALL, "(tensors, p)"},
     {"_scale_", fast(scale), METH_FASTCALL, "(tensors, factor)"},
     {nullptr, nullptr, 0, nullptr},

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <mutex>
 
 #include "clew/autograd/function.h"
 #include "clew/ops/ops.h"
@@ -200,12 +201,63 @@ class ContextNode final : public CustomNode {
   }
   ~ContextNode() override { context_->node_ = nullptr; }
 
+  /// Takes the tensors out of the context's `saved_data` and adds them to what is saved: kept there they
+  /// would not be compared with their versions, and a result would own the node that owns it.
+  void keep(TensorList& to_save) {
+    count_ = to_save.size();
+    for (auto& [name, value] : context_->saved_data) {
+      if (!value.is_tensor() && !value.is_tensor_list()) continue;
+      const TensorList tensors = value.is_tensor() ? TensorList{value.tensor()} : value.tensor_list();
+      kept_.push_back({name, to_save.size(), tensors.size(), value.is_tensor()});
+      to_save.insert(to_save.end(), tensors.begin(), tensors.end());
+      value = Value();
+    }
+  }
+  /// What save_for_backward was given.
+  TensorList given() {
+    TensorList all = saved_tensors();
+    all.resize(count_);
+    return all;
+  }
+
  private:
-  TensorList backward(TensorList grads) override { return backward_(*context_, std::move(grads)); }
+  struct Kept {
+    std::string name;
+    size_t first, count;
+    bool single;
+  };
+  TensorList backward(TensorList grads) override {
+    if (kept_.empty()) return backward_(*context_, std::move(grads));
+    // The context is shared by all backward runs through this node.
+    const std::lock_guard lock(mutex_);
+    const TensorList all = saved_tensors();
+    const auto put = [&](bool back) {
+      for (const Kept& k : kept_) {
+        const auto first = all.begin() + static_cast<std::ptrdiff_t>(k.first);
+        Value& value = context_->saved_data[k.name];
+        if (!back) {
+          value = Value();
+        } else if (k.single) {
+          value = *first;
+        } else {
+          value = TensorList(first, first + static_cast<std::ptrdiff_t>(k.count));
+        }
+      }
+    };
+    struct Clear {
+      const decltype(put)& run;
+      ~Clear() { run(false); }
+    } const clear{put};
+    put(true);
+    return backward_(*context_, std::move(grads));
+  }
   void destroy() noexcept override { delete this; }
 
   TensorList (*backward_)(Context&, TensorList);
   std::shared_ptr<Context> context_;
+  std::vector<Kept> kept_;
+  size_t count_ = 0;
+  std::recursive_mutex mutex_;
 };
 
 namespace {
@@ -226,7 +278,7 @@ std::string short_name(const std::type_info& type) {
 TensorList Context::saved_tensors() const {
   CLEW_CHECK(node_ != nullptr, AutogradError,
              "saved_tensors: expected to be read in backward, got a context that is not on the tape");
-  return node_->saved_tensors();
+  return static_cast<ContextNode*>(node_)->given();
 }
 
 bool Context::needs_input_grad(size_t i) const {
@@ -247,12 +299,13 @@ void FunctionCall::record(const FunctionType& type, TensorList& outputs) {
              ValueError, short_name(type.type), ".forward: expected at least one defined tensor, got none");
   const bool wanted = std::any_of(c.needs_.begin(), c.needs_.end(), [](bool b) { return b; });
   if (!is_grad_enabled() || !wanted) return;
-  const FunctionRecord r{.to_save = std::exchange(c.to_save_, {}),
-                         .dirty = std::exchange(c.dirty_, {}),
-                         .non_differentiable = std::exchange(c.non_differentiable_, {}),
-                         .materialize = c.materialize_,
-                         .once_differentiable = type.once_differentiable};
+  FunctionRecord r{.to_save = std::exchange(c.to_save_, {}),
+                   .dirty = std::exchange(c.dirty_, {}),
+                   .non_differentiable = std::exchange(c.non_differentiable_, {}),
+                   .materialize = c.materialize_,
+                   .once_differentiable = type.once_differentiable};
   auto node = Ref<ContextNode>::adopt(new ContextNode(short_name(type.type), type, context_));
+  node->keep(r.to_save);
   node->record(inputs_, outputs, r);
 }
 

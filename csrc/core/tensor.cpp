@@ -151,21 +151,57 @@ Tensor Tensor::detach() const {
   return adopt(b);
 }
 
-Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, const TensorOptions& options,
-                 std::function<void()> deleter) {
+Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, std::function<void(void*)> deleter,
+                 const TensorOptions& options) {
+  CLEW_CHECK(sizes.size() == strides.size(), ShapeError, "from_blob: expected ", sizes.size(),
+             " strides, one for each size, got ", strides.size());
+  bool has_elements = true;
+  for (const int64_t n : sizes) {
+    CLEW_CHECK(n >= 0, ShapeError, "from_blob: expected sizes >= 0, got ", sizes);
+    has_elements = has_elements && n != 0;
+  }
+  CLEW_CHECK(data != nullptr || !has_elements, ShapeError, "from_blob: expected memory for shape ", sizes,
+             ", got a null pointer");
+  int64_t extent = has_elements ? 1 : 0;
+  for (size_t i = 0; i < sizes.size() && has_elements; ++i) {
+    CLEW_CHECK(strides[i] >= 0, ShapeError, "from_blob: expected strides >= 0, got ", strides);
+    extent += (sizes[i] - 1) * strides[i];
+  }
   TensorBody* b = TensorBody::make();
   Tensor t = Tensor::adopt(b);
   b->dtype = options.dtype_.value_or(default_dtype());
   b->device = options.device_.value_or(kCPU);
-  int64_t extent = 1;
-  for (size_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] == 0) extent = 0;
-  }
-  for (size_t i = 0; i < sizes.size() && extent != 0; ++i) extent += (sizes[i] - 1) * strides[i];
-  b->storage =
-      Storage::wrap(data, static_cast<size_t>(extent) * item_size(b->dtype), b->device, std::move(deleter));
+  b->storage = Storage::wrap(data, static_cast<size_t>(extent) * item_size(b->dtype), b->device,
+                             [data, deleter = std::move(deleter)] {
+                               if (deleter) deleter(data);
+                             });
   b->set_geometry(sizes, strides, 0);
+  if (options.requires_grad_) t.set_requires_grad(true);
   return t;
+}
+
+namespace {
+// Strides of a contiguous tensor.
+Shape row_major(IntArrayRef sizes) {
+  Shape strides(sizes.begin(), sizes.end());
+  int64_t step = 1;
+  for (size_t i = sizes.size(); i-- > 0;) {
+    strides[i] = step;
+    step *= std::max<int64_t>(sizes[i], 1);
+  }
+  return strides;
+}
+}  // namespace
+
+Tensor from_blob(void* data, IntArrayRef sizes, const TensorOptions& options) {
+  return from_blob(data, sizes, row_major(sizes), nullptr, options);
+}
+Tensor from_blob(void* data, IntArrayRef sizes, std::function<void(void*)> deleter,
+                 const TensorOptions& options) {
+  return from_blob(data, sizes, row_major(sizes), std::move(deleter), options);
+}
+Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, const TensorOptions& options) {
+  return from_blob(data, sizes, strides, nullptr, options);
 }
 
 Tensor weak_scalar_tensor(const Scalar& value) {

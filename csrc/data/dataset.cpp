@@ -9,8 +9,8 @@ namespace clew::data {
 namespace {
 Tensor rows_of(const Tensor& t, const std::vector<int64_t>& rows) {
   if (!t.defined()) return {};
-  const Tensor index = from_blob(const_cast<int64_t*>(rows.data()), {static_cast<int64_t>(rows.size())}, {1},
-                                 TensorOptions(kInt64), [] {});
+  const Tensor index =
+      from_blob(const_cast<int64_t*>(rows.data()), {static_cast<int64_t>(rows.size())}, kInt64);
   return index_select(t, 0, index);
 }
 }  // namespace

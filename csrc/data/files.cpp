@@ -127,6 +127,15 @@ Tensor read_csv(const std::filesystem::path& path, const CsvOptions& options) {
   return t;
 }
 
+TensorDataset csv_rows(const std::filesystem::path& path, const CsvOptions& options, int64_t target_column) {
+  const Tensor table = read_csv(path, options);
+  const int64_t columns = table.size(1), at = target_column < 0 ? target_column + columns : target_column;
+  CLEW_CHECK(at >= 0 && at < columns, IndexError, "csv_rows: expected target_column within ", columns,
+             " columns, got ", target_column, " (", path.string(), ")");
+  const TensorList others{narrow(table, 1, 0, at), narrow(table, 1, at + 1, columns - at - 1)};
+  return TensorDataset(cat(others, 1), select(table, 1, at).contiguous());
+}
+
 TensorDataset idx_images(const std::filesystem::path& images, const std::filesystem::path& labels) {
   const Tensor pixels = read_idx(images), classes = read_idx(labels);
   CLEW_CHECK(pixels.dtype() == kUInt8 && pixels.dim() == 3, FileFormatError,

@@ -5,6 +5,7 @@
 
 #include "clew/nn/init.h"
 #include "clew/ops/ops.h"
+#include "nn/causal_mask.h"
 
 namespace clew::nn {
 namespace {
@@ -207,7 +208,7 @@ Tensor TransformerEncoderLayer::attend(const Tensor& x, const EncoderMasks& mask
   return dropout1(self_attn(x, x, x,
                             {.key_padding_mask = masks.src_key_padding_mask,
                              .attn_mask = masks.mask,
-                             .is_causal = masks.is_causal,
+                             .is_causal = masks.is_causal.value_or(false),
                              .need_weights = false})
                       .first);
 }
@@ -235,8 +236,10 @@ TransformerEncoder::TransformerEncoder(const TransformerEncoderLayerOptions& lay
 }
 
 Tensor TransformerEncoder::forward(const Tensor& src, const EncoderMasks& masks) const {
+  EncoderMasks seen = masks;
+  seen.is_causal = masks.is_causal.value_or(is_causal_mask(masks.mask));
   Tensor x = src;
-  for (const TransformerEncoderLayer& layer : layers) x = layer(x, masks);
+  for (const TransformerEncoderLayer& layer : layers) x = layer(x, seen);
   return norm ? (*norm)(x) : x;
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "clew/autograd/grad_mode.h"
+#include "clew/ops/indexing.h"
 #include "clew/ops/ops.h"
 
 namespace clew::nn::init {
@@ -87,6 +88,63 @@ Tensor kaiming_uniform_(const Tensor& tensor, double a, std::string_view mode,
 
 Tensor kaiming_normal_(const Tensor& tensor, double a, std::string_view mode, std::string_view nonlinearity) {
   return init::normal_(tensor, 0, kaiming_std("kaiming_normal_", tensor, a, mode, nonlinearity));
+}
+
+Tensor trunc_normal_(const Tensor& tensor, double mean, double std, double a, double b) {
+  CLEW_CHECK(std > 0 && a < b, ValueError, "trunc_normal_: expected std > 0 and a < b, got std ", std,
+             " and [", a, ", ", b, "]");
+  const NoGradGuard guard;
+  const double root = std::sqrt(2.0), low = std::erf((a - mean) / std / root),
+               high = std::erf((b - mean) / std / root);
+  const Tensor values = empty(tensor.sizes(), kDouble).uniform_(low, high).erfinv_().mul_(std * root);
+  tensor.copy_(values.add_(mean).clamp_(Scalar(a), Scalar(b)));
+  // Rounding to fewer digits may step over a bound.
+  return tensor.clamp_(Scalar(a), Scalar(b));
+}
+
+Tensor orthogonal_(const Tensor& tensor, double gain) {
+  CLEW_CHECK(tensor.dim() >= 2, ValueError, "orthogonal_: expected 2 or more dimensions, got ", tensor.dim());
+  if (tensor.numel() == 0) return tensor;
+  const int64_t rows = tensor.size(0), columns = tensor.numel() / rows;
+  const NoGradGuard guard;
+  const Tensor random = empty({rows, columns}, kDouble).normal_(0, 1);
+  const auto [q, r] = linalg_qr(rows < columns ? random.t() : random);
+  // Otherwise some matrices are more likely than others.
+  const Tensor fair = q * diag(r).sign();
+  return tensor.copy_(((rows < columns ? fair.t() : fair) * gain).reshape(tensor.sizes()));
+}
+
+Tensor dirac_(const Tensor& tensor, int64_t groups) {
+  CLEW_CHECK(tensor.dim() >= 3 && tensor.dim() <= 5, ValueError, "dirac_: expected 3 to 5 dimensions, got ",
+             tensor.dim());
+  CLEW_CHECK(groups > 0 && tensor.size(0) % groups == 0, ValueError,
+             "dirac_: expected output channels divisible by groups, got ", tensor.size(0), " and ", groups);
+  const int64_t each = tensor.size(0) / groups;
+  const NoGradGuard guard;
+  tensor.zero_();
+  for (int64_t g = 0; g < groups; ++g) {
+    for (int64_t d = 0; d < std::min(each, tensor.size(1)); ++d) {
+      Tensor at = tensor.select(0, g * each + d).select(0, d);
+      while (at.dim() > 0) at = at.select(0, at.size(0) / 2);
+      at.fill_(1);
+    }
+  }
+  return tensor;
+}
+
+Tensor sparse_(const Tensor& tensor, double sparsity, double std) {
+  CLEW_CHECK(tensor.dim() == 2, ValueError, "sparse_: expected 2 dimensions, got ", tensor.dim());
+  CLEW_CHECK(sparsity >= 0 && sparsity <= 1, ValueError, "sparse_: expected sparsity in [0, 1], got ",
+             sparsity);
+  const int64_t rows = tensor.size(0);
+  const auto zeros = static_cast<int64_t>(std::ceil(sparsity * static_cast<double>(rows)));
+  const NoGradGuard guard;
+  tensor.normal_(0, std);
+  for (int64_t column = 0; column < tensor.size(1); ++column) {
+    tensor.select(1, column).index_put_({indexing::TensorIndex(narrow(randperm(rows), 0, 0, zeros))},
+                                        Scalar(0));
+  }
+  return tensor;
 }
 
 }  // namespace clew::nn::init

@@ -2,28 +2,22 @@
 #include "clew/nn/layers.h"
 
 #include <cmath>
-#include <sstream>
 #include <string>
 #include <utility>
 
 #include "clew/autograd/grad_mode.h"
 #include "clew/nn/init.h"
 #include "clew/ops/ops.h"
+#include "nn/text.h"
 
 namespace clew::nn {
 namespace {
 
-const char* spelled(bool b) { return b ? "True" : "False"; }
-
-template <class... Parts>
-std::string text(const Parts&... parts) {
-  std::ostringstream out;
-  (out << ... << parts);
-  return out.str();
+// "3" where all are alike, else "(3, 4)".
+template <size_t N>
+std::string one_or_all(const Sizes<N>& s) {
+  return s == Sizes<N>(s[0]) ? std::to_string(s[0]) : spelled(IntArrayRef(s));
 }
-
-// "(3, 3)".
-std::string spelled(IntArrayRef s) { return text(s); }
 
 std::optional<Tensor> maybe(const Tensor& t) { return t.defined() ? std::optional<Tensor>(t) : std::nullopt; }
 
@@ -42,11 +36,13 @@ void check_groups(const char* layer, int64_t groups, int64_t in, int64_t out) {
              ": expected channels divisible by groups=", groups, ", got (", in, ", ", out, ")");
 }
 
-std::string describe(const Conv2dOptions& o) {
-  std::string s = text(o.in_channels, ", ", o.out_channels, ", kernel_size=", spelled(o.kernel_size),
-                       ", stride=", spelled(o.stride));
-  if (o.padding != Sizes<2>(0)) s += ", padding=" + spelled(o.padding);
-  if (o.dilation != Sizes<2>(1)) s += ", dilation=" + spelled(o.dilation);
+std::string describe(const Conv2dOptions& o, Sizes<2> output_padding = 0) {
+  std::string s =
+      text(o.in_channels, ", ", o.out_channels, ", kernel_size=", spelled(IntArrayRef(o.kernel_size)),
+           ", stride=", spelled(IntArrayRef(o.stride)));
+  if (o.padding != Sizes<2>(0)) s += ", padding=" + spelled(IntArrayRef(o.padding));
+  if (o.dilation != Sizes<2>(1)) s += ", dilation=" + spelled(IntArrayRef(o.dilation));
+  if (output_padding != Sizes<2>(0)) s += ", output_padding=" + spelled(IntArrayRef(output_padding));
   if (o.groups != 1) s += text(", groups=", o.groups);
   if (!o.bias) s += ", bias=False";
   return s;
@@ -104,7 +100,7 @@ void Embedding::reset_parameters() const {
 Tensor Embedding::forward(const Tensor& input) const { return embedding(input, weight, options.padding_idx); }
 
 Dropout::Dropout(double probability)
-    : Layer("Dropout", text("p=", probability, ", inplace=False")), p(probability) {
+    : Layer("Dropout", text("p=", spelled(probability), ", inplace=False")), p(probability) {
   CLEW_CHECK(p >= 0 && p <= 1, ValueError, "Dropout: expected p in [0, 1], got ", p);
 }
 Tensor Dropout::forward(const Tensor& input) const { return dropout(input, p, is_training()); }
@@ -154,11 +150,35 @@ Tensor Conv1d::forward(const Tensor& input) const {
                 {options.dilation}, options.groups);
 }
 
+ConvTranspose1d::ConvTranspose1d(const ConvTranspose1dOptions& o)
+    : Layer("ConvTranspose1d",
+            text(o.in_channels, ", ", o.out_channels, ", kernel_size=(", o.kernel_size, ",), stride=(",
+                 o.stride, ",)", o.padding != 0 ? text(", padding=(", o.padding, ",)") : "",
+                 o.dilation != 1 ? text(", dilation=(", o.dilation, ",)") : "",
+                 o.output_padding != 0 ? text(", output_padding=(", o.output_padding, ",)") : "",
+                 o.groups != 1 ? text(", groups=", o.groups) : "", o.bias ? "" : ", bias=False")),
+      options(o) {
+  check_groups("ConvTranspose1d", o.groups, o.in_channels, o.out_channels);
+  weight = register_parameter("weight",
+                              empty({o.in_channels, o.out_channels / o.groups, o.kernel_size}, o.options));
+  bias = register_parameter("bias", o.bias ? empty({o.out_channels}, o.options) : Tensor());
+  reset_parameters();
+}
+
+void ConvTranspose1d::reset_parameters() const {
+  if (weight.numel() > 0) init::kaiming_uniform_(weight, std::sqrt(5.0));
+  reset_bias(bias, weight);
+}
+
+Tensor ConvTranspose1d::forward(const Tensor& input) const {
+  return conv_transpose1d(input, weight, maybe(bias), options.stride, options.padding, options.output_padding,
+                          options.groups, options.dilation);
+}
+
 ConvTranspose2d::ConvTranspose2d(const ConvTranspose2dOptions& o)
-    : Layer("ConvTranspose2d",
-            describe({o.in_channels, o.out_channels, o.kernel_size, o.stride, o.padding, o.dilation, o.groups,
-                      o.bias}) +
-                (o.output_padding != Sizes<2>(0) ? ", output_padding=" + spelled(o.output_padding) : "")),
+    : Layer("ConvTranspose2d", describe({o.in_channels, o.out_channels, o.kernel_size, o.stride, o.padding,
+                                         o.dilation, o.groups, o.bias},
+                                        o.output_padding)),
       options(o) {
   check_groups("ConvTranspose2d", o.groups, o.in_channels, o.out_channels);
   weight = register_parameter(
@@ -179,9 +199,10 @@ Tensor ConvTranspose2d::forward(const Tensor& input) const {
 }
 
 MaxPool2d::MaxPool2d(const MaxPool2dOptions& o)
-    : Layer("MaxPool2d", text("kernel_size=", spelled(o.kernel_size), ", stride=",
-                              spelled(o.stride.value_or(o.kernel_size)), ", padding=", spelled(o.padding),
-                              ", dilation=", spelled(o.dilation), ", ceil_mode=", spelled(o.ceil_mode))),
+    : Layer("MaxPool2d", text("kernel_size=", one_or_all(o.kernel_size),
+                              ", stride=", one_or_all(o.stride.value_or(o.kernel_size)),
+                              ", padding=", one_or_all(o.padding), ", dilation=", one_or_all(o.dilation),
+                              ", ceil_mode=", spelled(o.ceil_mode))),
       options(o) {}
 Tensor MaxPool2d::forward(const Tensor& input) const {
   return max_pool2d(input, options.kernel_size, options.stride.value_or(options.kernel_size), options.padding,
@@ -189,8 +210,9 @@ Tensor MaxPool2d::forward(const Tensor& input) const {
 }
 
 AvgPool2d::AvgPool2d(const AvgPool2dOptions& o)
-    : Layer("AvgPool2d", text("kernel_size=", spelled(o.kernel_size), ", stride=",
-                              spelled(o.stride.value_or(o.kernel_size)), ", padding=", spelled(o.padding))),
+    : Layer("AvgPool2d", text("kernel_size=", one_or_all(o.kernel_size),
+                              ", stride=", one_or_all(o.stride.value_or(o.kernel_size)),
+                              ", padding=", one_or_all(o.padding))),
       options(o) {}
 Tensor AvgPool2d::forward(const Tensor& input) const {
   return avg_pool2d(input, options.kernel_size, options.stride.value_or(options.kernel_size), options.padding,
@@ -198,7 +220,7 @@ Tensor AvgPool2d::forward(const Tensor& input) const {
 }
 
 AdaptiveAvgPool2d::AdaptiveAvgPool2d(Sizes<2> size)
-    : Layer("AdaptiveAvgPool2d", "output_size=" + spelled(size)), output_size(size) {}
+    : Layer("AdaptiveAvgPool2d", "output_size=" + spelled(IntArrayRef(size))), output_size(size) {}
 Tensor AdaptiveAvgPool2d::forward(const Tensor& input) const {
   return adaptive_avg_pool2d(input, output_size);
 }
@@ -207,8 +229,9 @@ Tensor AdaptiveAvgPool2d::forward(const Tensor& input) const {
 
 BatchNorm::BatchNorm(std::string kind, const BatchNormOptions& o)
     : Module(std::move(kind),
-             text(o.num_features, ", eps=", o.eps, ", momentum=", o.momentum ? text(*o.momentum) : "None",
-                  ", affine=", spelled(o.affine), ", track_running_stats=", spelled(o.track_running_stats))),
+             text(o.num_features, ", eps=", spelled(o.eps),
+                  ", momentum=", o.momentum ? spelled(*o.momentum) : "None", ", affine=", spelled(o.affine),
+                  ", bias=", spelled(o.affine), ", track_running_stats=", spelled(o.track_running_stats))),
       options(o) {
   const bool track = o.track_running_stats;
   weight = register_parameter("weight", o.affine ? ones({o.num_features}, o.options) : Tensor());
@@ -257,7 +280,7 @@ Tensor BatchNorm2d::forward(const Tensor& input) const {
 }
 
 LayerNorm::LayerNorm(const LayerNormOptions& o)
-    : Layer("LayerNorm", text(IntArrayRef(o.normalized_shape), ", eps=", o.eps,
+    : Layer("LayerNorm", text(IntArrayRef(o.normalized_shape), ", eps=", spelled(o.eps),
                               ", elementwise_affine=", spelled(o.elementwise_affine),
                               ", bias=", spelled(o.elementwise_affine && o.bias))),
       options(o) {
@@ -276,7 +299,7 @@ Tensor LayerNorm::forward(const Tensor& input) const {
 Tensor ReLU::forward(const Tensor& input) const { return relu(input); }
 
 LeakyReLU::LeakyReLU(double slope)
-    : Layer("LeakyReLU", text("negative_slope=", slope)), negative_slope(slope) {}
+    : Layer("LeakyReLU", text("negative_slope=", spelled(slope))), negative_slope(slope) {}
 Tensor LeakyReLU::forward(const Tensor& input) const { return leaky_relu(input, negative_slope); }
 
 GELU::GELU(std::string form) : Layer("GELU", "approximate='" + form + "'"), approximate(std::move(form)) {}

@@ -274,39 +274,33 @@ void Module::rethrow_with_path() const {
   }
 }
 
-std::ostream& operator<<(std::ostream& out, const Module& m) {
-  struct Pending {
-    std::string name;
-    Module module;
-    int depth;
-    bool closing;
-  };
-  const auto indent = [&](int depth) -> std::ostream& {
-    for (int i = 0; i < depth; ++i) out << "  ";
+std::string Module::printed() const {
+  const auto indented = [](const std::string& lines) {
+    std::string out;
+    for (const char c : lines) {
+      out += c;
+      if (c == '\n') out += "  ";
+    }
     return out;
   };
-  std::vector<Pending> pending{{"", m, 0, false}};
-  while (!pending.empty()) {
-    const Pending p = std::move(pending.back());
-    pending.pop_back();
-    if (p.closing) {
-      indent(p.depth) << ")";
-    } else {
-      indent(p.depth);
-      if (!p.name.empty()) out << "(" << p.name << "): ";
-      const auto& state = *p.module.state_;
-      out << state.kind << "(" << state.details;
-      if (state.children.empty()) {
-        out << ")";
-      } else {
-        pending.push_back({"", p.module, p.depth, true});
-        for (size_t i = state.children.size(); i-- > 0;)
-          pending.push_back({state.children[i].first, state.children[i].second, p.depth + 1, false});
-      }
-    }
-    if (!pending.empty()) out << "\n";
+  const State& state = *state_;
+  std::string s = state.kind + "(" + state.details;
+  const auto& below = state.children;
+  for (size_t i = 0; i < below.size();) {
+    const std::string what = below[i].second.printed();
+    size_t end = i + 1;
+    // A list of equal modules is shown once.
+    while (state.kind == "ModuleList" && end < below.size() && below[end].second.printed() == what) ++end;
+    s += "\n  (" + below[i].first;
+    if (end - i > 1) s += "-" + below[end - 1].first;
+    s += "): ";
+    if (end - i > 1) s += std::to_string(end - i) + " x ";
+    s += indented(what);
+    i = end;
   }
-  return out;
+  return s + (below.empty() ? ")" : "\n)");
 }
+
+std::ostream& operator<<(std::ostream& out, const Module& m) { return out << m.printed(); }
 
 }  // namespace clew::nn

@@ -5,6 +5,7 @@
 
 #include "clew/nn/init.h"
 #include "clew/ops/ops.h"
+#include "nn/text.h"
 
 namespace clew::nn {
 namespace {
@@ -16,7 +17,7 @@ std::string describe(const RecurrentOptions& o, int64_t proj_size) {
   if (o.num_layers != 1) s << ", num_layers=" << o.num_layers;
   if (!o.bias) s << ", bias=False";
   if (o.batch_first) s << ", batch_first=True";
-  if (o.dropout != 0) s << ", dropout=" << o.dropout;
+  if (o.dropout != 0) s << ", dropout=" << spelled(o.dropout);
   if (o.bidirectional) s << ", bidirectional=True";
   return s.str();
 }
@@ -78,6 +79,23 @@ Tensor Recurrent::state(const char* what, const Tensor& given, const Tensor& inp
   return had_batch ? given : unsqueeze(given, 1);
 }
 
+Tensor Recurrent::packed_state(const char* what, const Tensor& given, const PackedSequence& input,
+                               int64_t width) const {
+  CLEW_CHECK(input.data.defined() && input.data.dim() == 2 && input.data.size(1) == options.input_size,
+             ShapeError, kind(), ": expected packed steps of ", options.input_size,
+             " features (input_size), got ", input.data.defined() ? input.data.sizes() : IntArrayRef());
+  const int64_t cells = options.num_layers * (options.bidirectional ? 2 : 1);
+  const int64_t batch = input.batch_sizes.select(0, 0).item<int64_t>();
+  if (!given.defined()) return zeros({cells, batch, width}, input.data.options());
+  CLEW_CHECK(given.sizes() == IntArrayRef({cells, batch, width}), ShapeError, kind(), ": expected ", what,
+             " of shape ", IntArrayRef({cells, batch, width}), ", got ", given.sizes());
+  return input.sorted_indices.defined() ? index_select(given, 1, input.sorted_indices) : given;
+}
+
+Tensor Recurrent::in_given_order(const Tensor& s, const PackedSequence& input) {
+  return input.unsorted_indices.defined() ? index_select(s, 1, input.unsorted_indices) : s;
+}
+
 Tensor Recurrent::unbatched(const Tensor& output, bool had_batch) const {
   return had_batch ? output : squeeze(output, IntArrayRef({options.batch_first ? 0 : 1}));
 }
@@ -114,6 +132,30 @@ std::pair<Tensor, Tensor> GRU::forward(const Tensor& input, const Tensor& hx) co
   return {unbatched(y, had_batch), unbatched_state(last, had_batch)};
 }
 
+namespace {
+PackedSequence with_data(const PackedSequence& input, Tensor data) {
+  PackedSequence out = input;
+  out.data = std::move(data);
+  return out;
+}
+}  // namespace
+
+std::pair<PackedSequence, Tensor> RNN::forward(const PackedSequence& input, const Tensor& hx) const {
+  const Tensor h = packed_state("hx", hx, input, options.hidden_size);
+  const auto run = relu_ ? static_cast<decltype(&signatures::rnn_tanh_packed)>(&rnn_relu)
+                         : static_cast<decltype(&signatures::rnn_tanh_packed)>(&rnn_tanh);
+  const auto [y, last] = run(input.data, input.batch_sizes, h, weights, options.bias, options.num_layers,
+                             options.dropout, is_training(), options.bidirectional);
+  return {with_data(input, y), in_given_order(last, input)};
+}
+
+std::pair<PackedSequence, Tensor> GRU::forward(const PackedSequence& input, const Tensor& hx) const {
+  const Tensor h = packed_state("hx", hx, input, options.hidden_size);
+  const auto [y, last] = gru(input.data, input.batch_sizes, h, weights, options.bias, options.num_layers,
+                             options.dropout, is_training(), options.bidirectional);
+  return {with_data(input, y), in_given_order(last, input)};
+}
+
 LSTM::LSTM(const LSTMOptions& o)
     : Recurrent("LSTM", 4, o.proj_size,
                 {o.input_size, o.hidden_size, o.num_layers, o.bias, o.batch_first, o.dropout, o.bidirectional,
@@ -128,6 +170,15 @@ std::pair<Tensor, LSTM::State> LSTM::forward(const Tensor& input, const State& h
   const auto [y, h, c] = lstm(x, state_of, weights, options.bias, options.num_layers, options.dropout,
                               is_training(), options.bidirectional, options.batch_first);
   return {unbatched(y, had_batch), {unbatched_state(h, had_batch), unbatched_state(c, had_batch)}};
+}
+
+std::pair<PackedSequence, LSTM::State> LSTM::forward(const PackedSequence& input, const State& hx) const {
+  const Tensor state_of[] = {
+      packed_state("h0", hx.first, input, proj_size_ != 0 ? proj_size_ : options.hidden_size),
+      packed_state("c0", hx.second, input, options.hidden_size)};
+  const auto [y, h, c] = lstm(input.data, input.batch_sizes, state_of, weights, options.bias,
+                              options.num_layers, options.dropout, is_training(), options.bidirectional);
+  return {with_data(input, y), {in_given_order(h, input), in_given_order(c, input)}};
 }
 
 }  // namespace clew::nn

@@ -526,4 +526,19 @@ bool equal(const Tensor& a, const Tensor& b) {
   return all(eq(a, b)).item<bool>();
 }
 
+// --- tensors like another in dtype and device --------------------------------------------------------
+
+Tensor Tensor::new_empty(IntArrayRef size, const TensorOptions& options) const {
+  return empty(size, like(*this, options));
+}
+Tensor Tensor::new_zeros(IntArrayRef size, const TensorOptions& options) const {
+  return zeros(size, like(*this, options));
+}
+Tensor Tensor::new_ones(IntArrayRef size, const TensorOptions& options) const {
+  return ones(size, like(*this, options));
+}
+Tensor Tensor::new_full(IntArrayRef size, const Scalar& fill_value, const TensorOptions& options) const {
+  return full(size, fill_value, like(*this, options));
+}
+
 }  // namespace clew

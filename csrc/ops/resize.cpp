@@ -1,5 +1,9 @@
 // Padding, and resampling along one dimension; all sampling of interpolate() is made of the latter.
 #include "ops/resize.h"
+
+#include <algorithm>
+#include <iterator>
+
 #include "clew/dispatch/apply.h"
 #include "core/shapes.h"
 #include "registry/slots.h"
@@ -253,6 +257,89 @@ Example:
 Tensor resize_dim_grad(const Tensor& grad_output, int64_t dim, int64_t input_size, std::string_view mode,
                        bool align_corners, std::optional<double> scale_factor) {
   return apply(resize_dim_grad_op, grad_output, dim, input_size, mode, align_corners, scale_factor);
+}
+
+// The ranks that a mode of interpolate is for, and what it is along one dimension.
+struct SampleMode {
+  std::string_view name, along;
+  int64_t low, high;
+  bool takes_corners;
+};
+static constexpr SampleMode kSampleModes[] = {
+    {"nearest", "nearest", 3, 5, false}, {"nearest-exact", "nearest-exact", 3, 5, false},
+    {"linear", "linear", 3, 3, true},    {"bilinear", "linear", 4, 4, true},
+    {"bicubic", "cubic", 4, 4, true},    {"trilinear", "linear", 5, 5, true},
+    {"area", "area", 3, 5, false}};
+
+static Tensor area_means(const Tensor& input, IntArrayRef size) {
+  if (size.size() == 1) return squeeze(adaptive_avg_pool2d(unsqueeze(input, -2), {1, size[0]}), -2);
+  if (size.size() == 2) return adaptive_avg_pool2d(input, size);
+  Tensor x = input.dtype() == kHalf || input.dtype() == kBFloat16 ? input.to(kFloat) : input;
+  for (int64_t d = 3; d-- > 0;) x = resize_dim(x, d + 2, size[static_cast<size_t>(d)], "area");
+  return x.to(input.dtype());
+}
+
+CLEW_OP_PAGE(resample) = {{
+    .name = "resample",
+    .doc = R"(Resamples signals, images or volumes to another size: what interpolate calls.
+
+Args:
+    input: shape (N, C, L), (N, C, H, W) or (N, C, D, H, W), floating point or uint8.
+    size: the new sizes, one per dimension after the second.
+    mode: nearest, nearest-exact, linear (3-d), bilinear, bicubic (4-d), trilinear (5-d) or area.
+    align_corners: the centres of corner elements stay in place, for the linear and cubic modes.
+    scale0, scale1, scale2: taken for the ratio of sizes of a dimension where given.
+Returns:
+    Tensor of shape (N, C, *size), dtype of `input`.
+Raises:
+    clew.ValueError: align_corners with another mode, or another number of sizes.
+    clew.ShapeError: an empty dimension.
+    clew.NotImplementedError: an unknown mode, or one for another rank.
+Example:
+    >>> clew.ops.resample(clew.tensor([[[1.0, 3.0]]]), [3], "linear", True).tolist()
+    [[[1.0, 2.0, 3.0]]]
+)",
+    .dtypes = kFloating | dtype_set(DType::UInt8),
+    .composite = [](const Tensor& input, IntArrayRef size, std::string_view mode,
+                    std::optional<bool> align_corners, std::optional<double> scale0,
+                    std::optional<double> scale1, std::optional<double> scale2) -> Tensor {
+      CLEW_CHECK(is_floating(input.dtype()) || input.dtype() == kUInt8, DTypeError,
+                 "interpolate: expected a floating dtype or uint8, got ", input.dtype());
+      const auto* m = std::ranges::find(kSampleModes, mode, &SampleMode::name);
+      CLEW_CHECK(m != std::end(kSampleModes), NotImplementedError,
+                 "interpolate: expected mode nearest, nearest-exact, linear, bilinear, bicubic, trilinear or "
+                 "area, got '",
+                 mode, "'");
+      CLEW_CHECK(m->takes_corners || !align_corners, ValueError,
+                 "interpolate: expected align_corners=None with mode ", mode, ", got ",
+                 align_corners.value_or(false) ? "True" : "False");
+      CLEW_CHECK(input.dim() >= m->low && input.dim() <= m->high, NotImplementedError,
+                 "interpolate: expected input of ", m->low, m->low == m->high ? "" : " to 5",
+                 " dimensions for mode ", mode, ", got shape ", input.sizes());
+      CLEW_CHECK(static_cast<int64_t>(size.size()) == input.dim() - 2, ValueError, "interpolate: expected ",
+                 input.dim() - 2, " sizes, got ", size.size(), " (input ", input.sizes(), ")");
+      bool empty = false;
+      for (const int64_t n : size) empty = empty || n <= 0;
+      for (size_t d = 1; d < input.sizes().size(); ++d) empty = empty || input.sizes()[d] == 0;
+      CLEW_CHECK(!empty, ShapeError, "interpolate: expected sizes > 0, got input ", input.sizes(),
+                 " and output ", size);
+      if (mode == "area") return area_means(input, size);
+      // One rounding at the end instead of one per dimension.
+      const bool wide = input.dtype() != kFloat && input.dtype() != kDouble;
+      Tensor x = wide ? input.to(kFloat) : input;
+      const std::optional<double> scales[] = {scale0, scale1, scale2};
+      for (size_t i = size.size(); i-- > 0;) {
+        x = resize_dim(x, static_cast<int64_t>(i) + 2, size[i], m->along, align_corners.value_or(false),
+                       scales[i]);
+      }
+      if (input.dtype() == kUInt8 && m->takes_corners) x = clamp(floor(x + 0.5), Scalar(0), Scalar(255));
+      return wide ? x.to(input.dtype()) : x;
+    },
+}};
+Tensor resample(const Tensor& input, IntArrayRef size, std::string_view mode,
+                std::optional<bool> align_corners, std::optional<double> scale0, std::optional<double> scale1,
+                std::optional<double> scale2) {
+  return apply(resample_op, input, size, mode, align_corners, scale0, scale1, scale2);
 }
 
 }  // namespace clew

@@ -11,14 +11,24 @@ constexpr double kPi = 3.14159265358979323846;
 }
 
 LRScheduler::LRScheduler(Optimizer& optimizer) : optimizer_(optimizer) {
-  for (size_t g = 0; g < optimizer.num_groups(); ++g) base_lrs_.push_back(optimizer.lr(g));
+  for (size_t g = 0; g < optimizer.num_groups(); ++g) base_lrs_.push_back(optimizer.initial_lr(g));
 }
 LRScheduler::~LRScheduler() = default;
 
+void LRScheduler::set(const std::vector<double>& rates) {
+  for (size_t g = 0; g < rates.size(); ++g) optimizer_.lr(g) = rates[g];
+  last_lr_ = rates;
+}
+
 void LRScheduler::step() {
   ++last_epoch_;
-  last_lr_ = get_lr();
-  for (size_t g = 0; g < last_lr_.size(); ++g) optimizer_.lr(g) = last_lr_[g];
+  set(get_lr());
+}
+
+void LRScheduler::step(double epoch) {
+  last_epoch_ = static_cast<int64_t>(epoch);
+  const std::vector<double> rates = lr_here();
+  set(rates.empty() ? get_lr() : rates);
 }
 
 std::vector<double> LRScheduler::current() const {
@@ -33,6 +43,12 @@ std::vector<double> LRScheduler::scaled(double factor) const {
   return out;
 }
 
+std::vector<double> LRScheduler::base_scaled(double factor) const {
+  std::vector<double> out = base_lrs_;
+  for (double& lr : out) lr *= factor;
+  return out;
+}
+
 LambdaLR::LambdaLR(Optimizer& optimizer, std::function<double(int64_t)> f)
     : LRScheduler(optimizer), f_(std::move(f)) {
   start();
@@ -43,6 +59,14 @@ std::vector<double> LambdaLR::get_lr() {
   return out;
 }
 
+MultiplicativeLR::MultiplicativeLR(Optimizer& optimizer, std::function<double(int64_t)> f)
+    : LRScheduler(optimizer), f_(std::move(f)) {
+  start();
+}
+std::vector<double> MultiplicativeLR::get_lr() {
+  return last_epoch_ <= 0 ? current() : scaled(f_(last_epoch_));
+}
+
 StepLR::StepLR(Optimizer& optimizer, int64_t step_size, double gamma)
     : LRScheduler(optimizer), step_size_(step_size), gamma_(gamma) {
   CLEW_CHECK(step_size > 0, ValueError, "StepLR: expected step_size > 0, got ", step_size);
@@ -50,6 +74,10 @@ StepLR::StepLR(Optimizer& optimizer, int64_t step_size, double gamma)
 }
 std::vector<double> StepLR::get_lr() {
   return scaled(last_epoch_ != 0 && last_epoch_ % step_size_ == 0 ? gamma_ : 1);
+}
+std::vector<double> StepLR::lr_here() {
+  const int64_t drops = last_epoch_ / step_size_;
+  return base_scaled(std::pow(gamma_, static_cast<double>(drops)));
 }
 
 MultiStepLR::MultiStepLR(Optimizer& optimizer, std::vector<int64_t> milestones, double gamma)
@@ -59,13 +87,51 @@ MultiStepLR::MultiStepLR(Optimizer& optimizer, std::vector<int64_t> milestones, 
 }
 std::vector<double> MultiStepLR::get_lr() {
   const auto here = std::ranges::equal_range(milestones_, last_epoch_);
-  return scaled(last_epoch_ != 0 ? std::pow(gamma_, static_cast<double>(here.size())) : 1);
+  return scaled(std::pow(gamma_, static_cast<double>(here.size())));
+}
+std::vector<double> MultiStepLR::lr_here() {
+  const auto passed = std::ranges::upper_bound(milestones_, last_epoch_) - milestones_.begin();
+  return base_scaled(std::pow(gamma_, static_cast<double>(passed)));
 }
 
 ExponentialLR::ExponentialLR(Optimizer& optimizer, double gamma) : LRScheduler(optimizer), gamma_(gamma) {
   start();
 }
-std::vector<double> ExponentialLR::get_lr() { return scaled(last_epoch_ != 0 ? gamma_ : 1); }
+std::vector<double> ExponentialLR::get_lr() { return scaled(last_epoch_ > 0 ? gamma_ : 1); }
+std::vector<double> ExponentialLR::lr_here() {
+  return base_scaled(std::pow(gamma_, static_cast<double>(last_epoch_)));
+}
+
+ConstantLR::ConstantLR(Optimizer& optimizer, const ConstantLROptions& options)
+    : LRScheduler(optimizer), o_(options) {
+  CLEW_CHECK(o_.factor >= 0 && o_.factor <= 1, ValueError, "ConstantLR: expected factor in [0, 1], got ",
+             o_.factor);
+  start();
+}
+std::vector<double> ConstantLR::get_lr() {
+  if (last_epoch_ == 0) return scaled(o_.factor);
+  if (last_epoch_ == o_.total_iters) return scaled(1.0 / o_.factor);
+  return current();
+}
+std::vector<double> ConstantLR::lr_here() {
+  return base_scaled(last_epoch_ < o_.total_iters ? o_.factor : 1.0);
+}
+
+PolynomialLR::PolynomialLR(Optimizer& optimizer, const PolynomialLROptions& options)
+    : LRScheduler(optimizer), o_(options) {
+  CLEW_CHECK(o_.total_iters > 0, ValueError, "PolynomialLR: expected total_iters > 0, got ", o_.total_iters);
+  start();
+}
+std::vector<double> PolynomialLR::get_lr() {
+  if (last_epoch_ == 0 || last_epoch_ > o_.total_iters) return current();
+  const double epoch = static_cast<double>(last_epoch_), total = static_cast<double>(o_.total_iters);
+  return scaled(std::pow((1 - epoch / total) / (1 - (epoch - 1) / total), o_.power));
+}
+std::vector<double> PolynomialLR::lr_here() {
+  const double total = static_cast<double>(o_.total_iters);
+  const double left = 1 - static_cast<double>(std::min(last_epoch_, o_.total_iters)) / total;
+  return base_scaled(std::pow(left, o_.power));
+}
 
 LinearLR::LinearLR(Optimizer& optimizer, const LinearLROptions& options)
     : LRScheduler(optimizer), o_(options) {
@@ -87,6 +153,7 @@ std::vector<double> LinearLR::get_lr() {
   // Relative to the rate now, so that schedules can be combined.
   return scaled(factor(last_epoch_) / factor(last_epoch_ - 1));
 }
+std::vector<double> LinearLR::lr_here() { return base_scaled(factor(last_epoch_)); }
 
 CosineAnnealingLR::CosineAnnealingLR(Optimizer& optimizer, int64_t T_max, double eta_min)
     : LRScheduler(optimizer), T_max_(T_max), eta_min_(eta_min) {
@@ -108,47 +175,12 @@ std::vector<double> CosineAnnealingLR::get_lr() {
   return out;
 }
 
-OneCycleLR::OneCycleLR(Optimizer& optimizer, const OneCycleLROptions& options)
-    : LRScheduler(optimizer), o_(options) {
-  CLEW_CHECK(o_.total_steps > 0, ValueError, "OneCycleLR: expected total_steps > 0, got ", o_.total_steps);
-  CLEW_CHECK(o_.pct_start >= 0 && o_.pct_start <= 1, ValueError,
-             "OneCycleLR: expected pct_start in [0, 1], got ", o_.pct_start);
-  CLEW_CHECK(o_.anneal_strategy == "cos" || o_.anneal_strategy == "linear", ValueError,
-             "OneCycleLR: expected anneal_strategy cos or linear, got '", o_.anneal_strategy, "'");
-  const double steps = static_cast<double>(o_.total_steps);
-  const double initial = 1 / o_.div_factor, lowest = initial / o_.final_div_factor;
-  const double top = o_.max_momentum, low = o_.base_momentum;
-  if (o_.three_phase) {
-    phases_ = {{o_.pct_start * steps - 1, initial, 1, top, low},
-               {2 * o_.pct_start * steps - 2, 1, initial, low, top},
-               {steps - 1, initial, lowest, top, top}};
-  } else {
-    phases_ = {{o_.pct_start * steps - 1, initial, 1, top, low}, {steps - 1, 1, lowest, low, top}};
-  }
-  start();
-}
-double OneCycleLR::anneal(double from, double to, double part) const {
-  if (o_.anneal_strategy == "linear") return (to - from) * part + from;
-  return to + (from - to) / 2 * (1 + std::cos(kPi * part));
-}
-std::vector<double> OneCycleLR::get_lr() {
-  const double epoch = static_cast<double>(last_epoch_);
-  CLEW_CHECK(last_epoch_ < o_.total_steps, ValueError, "OneCycleLR: expected at most ", o_.total_steps,
-             " steps, got step ", last_epoch_ + 1);
-  double begin = 0;
-  for (size_t i = 0; i < phases_.size(); ++i) {
-    const Phase& p = phases_[i];
-    if (epoch <= p.end || i + 1 == phases_.size()) {
-      const double part = (epoch - begin) / (p.end - begin);
-      if (o_.cycle_momentum) {
-        for (size_t g = 0; g < optimizer_.num_groups(); ++g)
-          optimizer_.momentum(g) = anneal(p.from_momentum, p.to_momentum, part);
-      }
-      return std::vector<double>(base_lrs_.size(), o_.max_lr * anneal(p.from_lr, p.to_lr, part));
-    }
-    begin = p.end;
-  }
-  return current();
+std::vector<double> CosineAnnealingLR::lr_here() {
+  const double wave =
+      (1 + std::cos(kPi * static_cast<double>(last_epoch_) / static_cast<double>(T_max_))) / 2;
+  std::vector<double> out = base_lrs_;
+  for (double& lr : out) lr = eta_min_ + (lr - eta_min_) * wave;
+  return out;
 }
 
 ReduceLROnPlateau::ReduceLROnPlateau(Optimizer& optimizer, const ReduceLROnPlateauOptions& options)

@@ -1,40 +1,29 @@
 // What the C++ frontend offers, for the comparison with Python's in tests/python/test_frontend.py.
 //   clew_frontend names                  one line a name: "module Linear", "function conv2d", ...
+//   clew_frontend print                  each module as it prints
 //   clew_frontend run IN.safetensors OUT.safetensors
 //     IN: "case.<name>" (empty), "state.*", "input.0", ...; OUT: "output.*", "grad.*", "input_grad.*",
 //     "after.*"
+//   clew_frontend roundtrip CASE IN.safetensors OUT.safetensors
+//     loads a module's weights from a file and saves them to another
+//   clew_frontend train|rates|init IN.safetensors OUT.safetensors
+//     see frontend_training.cpp
 #include <cstdio>
-#include <cstring>
 #include <functional>
+#include <iostream>
 #include <map>
 #include <string>
 
 #include "clew/clew.h"
+#include "frontend.h"
 
 using namespace clew;
 
 namespace {
 
-// A module under test: its handle, and how it maps inputs to outputs.
-struct Case {
-  nn::Module module;
-  std::function<TensorList(const TensorList&)> forward;
-};
-
-template <class M>
-Case one(M m) {
-  return {m, [m](const TensorList& x) mutable -> TensorList {
-            if constexpr (requires { m.forward(x[0], x[1]); }) {
-              return {m(x[0], x[1])};
-            } else {
-              return {m(x[0])};
-            }
-          }};
-}
-
-const std::map<std::string, std::function<Case()>>& cases() {
+const Cases& cases() {
   using namespace nn;
-  static const std::map<std::string, std::function<Case()>> table = {
+  static const Cases table = with_more({
       {"Linear", [] { return one(Linear(5, 3)); }},
       {"Linear without bias",
        [] { return one(Linear({.in_features = 5, .out_features = 3, .bias = false})); }},
@@ -93,10 +82,10 @@ const std::map<std::string, std::function<Case()>>& cases() {
       {"RNN",
        [] {
          const RNN m({.input_size = 3, .hidden_size = 4, .nonlinearity = "relu"});
-         return Case{m, [m](const TensorList& x) -> TensorList {
-                       const auto [y, h] = m(x[0]);
-                       return {y, h};
-                     }};
+         return of(m, [m](const TensorList& x) -> TensorList {
+           const auto [y, h] = m(x[0]);
+           return {y, h};
+         });
        }},
       {"GRU",
        [] {
@@ -105,34 +94,34 @@ const std::map<std::string, std::function<Case()>>& cases() {
                       .num_layers = 2,
                       .batch_first = true,
                       .bidirectional = true});
-         return Case{m, [m](const TensorList& x) -> TensorList {
-                       const auto [y, h] = m(x[0], x[1]);
-                       return {y, h};
-                     }};
+         return of(m, [m](const TensorList& x) -> TensorList {
+           const auto [y, h] = m(x[0], x[1]);
+           return {y, h};
+         });
        }},
       {"LSTM",
        [] {
          const LSTM m({.input_size = 3, .hidden_size = 4, .num_layers = 2, .proj_size = 2});
-         return Case{m, [m](const TensorList& x) -> TensorList {
-                       const auto [y, state] = m(x[0]);
-                       return {y, state.first, state.second};
-                     }};
+         return of(m, [m](const TensorList& x) -> TensorList {
+           const auto [y, state] = m(x[0]);
+           return {y, state.first, state.second};
+         });
        }},
       {"MultiheadAttention",
        [] {
          const MultiheadAttention m(
              {.embed_dim = 8, .num_heads = 2, .kdim = 5, .vdim = 6, .batch_first = true});
-         return Case{m, [m](const TensorList& x) -> TensorList {
-                       const auto [y, w] = m(x[0], x[1], x[2], {.key_padding_mask = x[3]});
-                       return {y, w};
-                     }};
+         return of(m, [m](const TensorList& x) -> TensorList {
+           const auto [y, w] = m(x[0], x[1], x[2], {.key_padding_mask = x[3]});
+           return {y, w};
+         });
        }},
       {"MultiheadAttention fused",
        [] {
          const MultiheadAttention m(8, 2);
-         return Case{m, [m](const TensorList& x) -> TensorList {
-                       return {m(x[0], x[0], x[0], {.attn_mask = x[1], .need_weights = false}).first};
-                     }};
+         return of(m, [m](const TensorList& x) -> TensorList {
+           return {m(x[0], x[0], x[0], {.attn_mask = x[1], .need_weights = false}).first};
+         });
        }},
       {"TransformerEncoderLayer",
        [] {
@@ -150,52 +139,69 @@ const std::map<std::string, std::function<Case()>>& cases() {
              LayerNorm(8)));
        }},
       {"Sequential", [] { return one(Sequential(Linear(5, 4), ReLU(), Linear(4, 2))); }},
-  };
+      {"ModuleList",
+       [] {
+         const ModuleList<Linear> list{Linear(5, 4), Linear(4, 2)};
+         return of(list, [list](const TensorList& x) -> TensorList { return {list[1](list[0](x[0]))}; });
+       }},
+      {"ModuleDict",
+       [] {
+         const ModuleDict<> dict{{"first", Linear(5, 4)}, {"then", BatchNorm1d(4)}};
+         return of(dict,
+                   [dict](const TensorList& x) -> TensorList { return {dict["then"](dict["first"](x[0]))}; });
+       }},
+      {"GRU packed",
+       [] {
+         const GRU m({.input_size = 3, .hidden_size = 4, .bidirectional = true});
+         return of(m, [m](const TensorList& x) -> TensorList {
+           const auto [y, h] = m(utils::rnn::pack_padded_sequence(x[0], x[1], false, false));
+           return {y.data, h};
+         });
+       }},
+      {"LSTM packed",
+       [] {
+         const LSTM m({.input_size = 3, .hidden_size = 4});
+         return of(m, [m](const TensorList& x) -> TensorList {
+           const auto packed = utils::rnn::pack_sequence({x[0], x[1]});
+           const auto [y, state] = m(packed);
+           const auto [padded, lengths] = utils::rnn::pad_packed_sequence(y, true, -1, 6);
+           return {padded, lengths, state.first, state.second};
+         });
+       }},
+      {"= pad_sequence",
+       [] {
+         return call([](const TensorList& x) -> TensorList {
+           return {utils::rnn::pad_sequence({x[0], x[1]}, true, 7, "left"),
+                   utils::rnn::pad_sequence({x[0], x[1]})};
+         });
+       }},
+      {"= interpolate",
+       [] {
+         return call([](const TensorList& x) -> TensorList {
+           namespace F = functional;
+           return {F::interpolate(x[0], {.size = {5, 7}, .mode = "bilinear", .align_corners = true}),
+                   F::interpolate(x[0], {.scale_factor = {1.7}, .mode = "bicubic"}),
+                   F::interpolate(x[0], {.scale_factor = {2, 1.5}}),
+                   F::interpolate(x[0], {.size = {2}, .mode = "area"})};
+         });
+       }},
+      {"= normalize and cosine_similarity",
+       [] {
+         return call([](const TensorList& x) -> TensorList {
+           namespace F = functional;
+           return {F::normalize(x[0], 2, -1), F::cosine_similarity(x[0], x[1])};
+         });
+       }},
+  });
   return table;
 }
 
-void print_names() {
+int print_names() {
   for (const auto& [name, make] : cases()) {
     if (name.find(' ') == std::string::npos) std::printf("module %s\n", name.c_str());
   }
-  // Each name is used, so that the list cannot promise what does not compile.
-#define NAME(kind, scope, name) (static_cast<void>(sizeof(scope::name)), std::puts(#kind " " #name))
-  NAME(module, nn, Module);
-  NAME(module, nn, ModuleList<>);
-  NAME(module, nn, ModuleDict<>);
-  NAME(optimizer, optim, Optimizer);
-  NAME(optimizer, optim, SGD);
-  NAME(optimizer, optim, Adam);
-  NAME(optimizer, optim, AdamW);
-  NAME(scheduler, optim, LambdaLR);
-  NAME(scheduler, optim, StepLR);
-  NAME(scheduler, optim, MultiStepLR);
-  NAME(scheduler, optim, ExponentialLR);
-  NAME(scheduler, optim, LinearLR);
-  NAME(scheduler, optim, CosineAnnealingLR);
-  NAME(scheduler, optim, OneCycleLR);
-  NAME(scheduler, optim, ReduceLROnPlateau);
-#undef NAME
-#define NAME(kind, scope, name) (static_cast<void>(&scope::name), std::puts(#kind " " #name))
-  NAME(init, nn::init, uniform_);
-  NAME(init, nn::init, normal_);
-  NAME(init, nn::init, constant_);
-  NAME(init, nn::init, zeros_);
-  NAME(init, nn::init, ones_);
-  NAME(init, nn::init, eye_);
-  NAME(init, nn::init, calculate_gain);
-  NAME(init, nn::init, xavier_uniform_);
-  NAME(init, nn::init, xavier_normal_);
-  NAME(init, nn::init, kaiming_uniform_);
-  NAME(init, nn::init, kaiming_normal_);
-  NAME(utils, nn::utils, clip_grad_norm_);
-  NAME(utils, nn::utils, clip_grad_value_);
-#undef NAME
-#define CLEW_NN(name, R, ...) std::puts("function " #name);
-#define CLEW_OP(name, R, ...) std::puts("function " #name);
-#define CLEW_OP_INPLACE(name, R, ...) std::puts("function " #name);
-#define CLEW_FUNCTION(name, R, ...) std::puts("function " #name);
-#include "clew/ops/all.def"
+  print_other_names();
+  return 0;
 }
 
 int run(const char* in, const char* out) {
@@ -217,7 +223,7 @@ int run(const char* in, const char* out) {
   Tensor total = zeros({});
   for (size_t i = 0; i < outputs.size(); ++i) {
     result.emplace_back("output." + std::to_string(i), outputs[i].detach());
-    total = total + (outputs[i] * outputs[i]).sum();
+    if (outputs[i].requires_grad()) total += (outputs[i] * outputs[i]).sum();
   }
   if (total.requires_grad()) total.backward();
   for (const auto& [key, p] : c.module.named_parameters()) {
@@ -231,15 +237,34 @@ int run(const char* in, const char* out) {
   return 0;
 }
 
+int print_modules() {
+  for (const auto& [name, make] : cases()) std::cout << name << "\n" << make().module << "\n\n";
+  return 0;
+}
+
+int roundtrip(const char* name, const char* in, const char* out) {
+  const auto found = cases().find(name);
+  CLEW_CHECK(found != cases().end(), ValueError, "roundtrip: expected a known case, got '", name, "'");
+  const Case c = found->second();
+  load(c.module, in);
+  save(c.module, out);
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
-  if (argc == 2 && std::strcmp(argv[1], "names") == 0) {
-    print_names();
-    return 0;
-  }
-  if (argc == 4 && std::strcmp(argv[1], "run") == 0) return run(argv[2], argv[3]);
-  std::fputs("usage: clew_frontend names | run IN OUT\n", stderr);
+  const std::string what = argc > 1 ? argv[1] : "";
+  if (argc == 2 && what == "names") return print_names();
+  if (argc == 2 && what == "print") return print_modules();
+  if (argc == 4 && what == "run") return run(argv[2], argv[3]);
+  if (argc == 5 && what == "roundtrip") return roundtrip(argv[2], argv[3], argv[4]);
+  if (argc == 4 && what == "train") return train(argv[2], argv[3]);
+  if (argc == 4 && what == "rates") return rates(argv[2], argv[3]);
+  if (argc == 4 && what == "init") return initialize(argv[2], argv[3]);
+  std::fputs(
+      "usage: clew_frontend names | print | run IN OUT | roundtrip CASE IN OUT | train|rates|init IN OUT\n",
+      stderr);
   return 2;
 } catch (const Error& e) {
   std::fprintf(stderr, "%s\n", e.what());

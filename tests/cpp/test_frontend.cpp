@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <sstream>
 
 #include "clew/clew.h"
@@ -78,10 +79,11 @@ TEST_CASE("a module is a handle that knows its names", "[frontend]") {
                                           "out.weight"});
   std::ostringstream out;
   out << net;
-  CHECK(out.str() ==
-        "Net(\n  (hidden): Linear(in_features=4, out_features=8, bias=True)\n"
-        "  (norm): BatchNorm1d(8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)\n"
-        "  (out): Linear(in_features=8, out_features=3, bias=False)\n)");
+  CHECK(
+      out.str() ==
+      "Net(\n  (hidden): Linear(in_features=4, out_features=8, bias=True)\n"
+      "  (norm): BatchNorm1d(8, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)\n"
+      "  (out): Linear(in_features=8, out_features=3, bias=False)\n)");
 
   Net same = net;  // shares everything
   net.eval();
@@ -290,6 +292,94 @@ TEST_CASE("IDX and CSV files", "[frontend]") {
   std::ofstream(folder / "a.csv") << "a,b\n1, 2.5\r\n-3,+4e1\n\n";
   CHECK(values(data::read_csv(folder / "a.csv", {.skip_rows = 1})) == std::vector<double>{1, 2.5, -3, 40});
   CHECK_THROWS_AS(data::read_csv(folder / "a.csv"), FileFormatError);
+  std::ofstream(folder / "b.csv") << "1,2,3\n4,5,6\n";
+  const data::TensorDataset last = data::csv_rows(folder / "b.csv");
+  CHECK(values(last.data()) == std::vector<double>{1, 2, 4, 5});
+  CHECK(values(last.target()) == std::vector<double>{3, 6});
+  CHECK(values(data::csv_rows(folder / "b.csv", {}, 1).data()) == std::vector<double>{1, 3, 4, 6});
+  CHECK_THROWS_AS(data::csv_rows(folder / "b.csv", {}, 3), IndexError);
+  const data::ConcatDataset<data::TensorDataset> both({last, last});
+  CHECK(both.size() == 4);
+  CHECK(both.get(2).target.item<double>() == 3);
+  CHECK_THROWS_AS(both.get(4), IndexError);
+}
+
+TEST_CASE("the other optimizers resume where they were saved", "[frontend]") {
+  const TemporaryFolder folder;
+  const auto path = folder / "state.safetensors";
+  const auto check = [&](auto make) {
+    std::vector<double> ends;
+    for (const bool resume : {false, true}) {
+      manual_seed(4);
+      const Tensor w = randn({3, 2}).set_requires_grad(true), x = randn({5, 3});
+      auto optimizer = make(TensorList{w});
+      const auto closure = [&] {
+        w.set_grad({});
+        const Tensor loss = (x.matmul(w) - 1).square().mean();
+        loss.backward();
+        return loss;
+      };
+      for (int i = 0; i < 8; ++i) {
+        optimizer->step(closure);
+        if (resume && i == 3) {
+          save(*optimizer, path);
+          optimizer = make(TensorList{w});
+          load(*optimizer, path);
+        }
+      }
+      ends.push_back(w.sum().item<double>());
+    }
+    CHECK(ends[0] == ends[1]);
+    CHECK_THROWS_AS(make(TensorList{}), ValueError);
+  };
+  using namespace optim;
+  check([](TensorList p) {
+    return std::make_unique<RMSprop>(p, RMSpropOptions{.momentum = 0.5, .centered = true});
+  });
+  check([](TensorList p) { return std::make_unique<Adagrad>(p); });
+  check([](TensorList p) { return std::make_unique<Adadelta>(p); });
+  check([](TensorList p) { return std::make_unique<Adamax>(p); });
+  check([](TensorList p) { return std::make_unique<NAdam>(p); });
+  check([](TensorList p) { return std::make_unique<RAdam>(p); });
+  check([](TensorList p) { return std::make_unique<Rprop>(p); });
+  check([](TensorList p) { return std::make_unique<LBFGS>(p, LBFGSOptions{.max_iter = 2}); });
+  const Tensor p = ones({1}).set_requires_grad(true);
+  CHECK_THROWS_AS(RMSprop({p}, {.alpha = -1}), ValueError);
+  CHECK_THROWS_AS(NAdam({p}, {.beta1 = 1}), ValueError);
+  CHECK_THROWS_AS(LBFGS({p}, {.line_search_fn = "armijo"}), ValueError);
+  CHECK_THROWS_AS(LBFGS({p}).step(), ValueError);
+  // Without momentum there is nothing to cycle.
+  Adagrad plain({p});
+  CHECK_THROWS_AS(CyclicLR(plain, {.base_lr = 0.1, .max_lr = 1}), ValueError);
+  CyclicLR(plain, {.base_lr = 0.1, .max_lr = 1, .cycle_momentum = false});
+  CHECK_THROWS_AS(SequentialLR(plain, {}, {}), ValueError);
+  Adagrad other({p});
+  CHECK_THROWS_AS(SequentialLR(plain, {std::make_shared<ExponentialLR>(other, 0.9)}, {}), ValueError);
+  CHECK_THROWS_AS(ChainedScheduler({}), ValueError);
+}
+
+TEST_CASE("sequences of different lengths are checked", "[frontend]") {
+  using namespace nn::utils::rnn;
+  CHECK_THROWS_AS(pack_padded_sequence(ones({3, 2}), tensor({1, 2})), ShapeError);
+  CHECK_THROWS_AS(pack_padded_sequence(ones({3, 2}), tensor({4, 2})), ShapeError);
+  CHECK_THROWS_AS(pack_padded_sequence(ones({3, 2}), tensor({3})), ShapeError);
+  CHECK_THROWS_AS(pad_sequence({}), ShapeError);
+  CHECK_THROWS_AS(pad_sequence({ones({2, 3}), ones({2, 4})}), ShapeError);
+  const PackedSequence packed = pack_sequence({ones({1, 3}), zeros({2, 3})}, false);
+  CHECK_THROWS_AS(pad_packed_sequence(packed, false, 0, 1), ValueError);
+  CHECK_THROWS_AS(nn::LSTM(4, 2)(packed), ShapeError);
+  const TensorList back = unpack_sequence(packed);
+  CHECK(equal(back[0], ones({1, 3})));
+  CHECK(equal(back[1], zeros({2, 3})));
+}
+
+TEST_CASE("parameters as one vector", "[frontend]") {
+  const nn::Linear layer(2, 3);
+  const Tensor flat = nn::utils::parameters_to_vector(layer.parameters());
+  CHECK(flat.sizes() == IntArrayRef({9}));
+  nn::utils::vector_to_parameters(zeros({9}), layer.parameters());
+  CHECK(layer.weight.abs().sum().item<double>() == 0);
+  CHECK_THROWS_AS(nn::utils::vector_to_parameters(zeros({8}), layer.parameters()), ShapeError);
 }
 
 TEST_CASE("gradients are clipped together", "[frontend]") {

@@ -126,6 +126,24 @@ struct Once : Function<Once> {
   }
 };
 
+// Keeps tensors by name: an argument, its result, and a list.
+struct Named : Function<Named> {
+  static Tensor forward(Context& ctx, const Tensor& x, const Tensor& y) {
+    const Tensor z = exp(x) * y;
+    ctx.save_for_backward({y});
+    ctx.saved_data["x"] = x;
+    ctx.saved_data["result"] = z;
+    ctx.saved_data["both"] = TensorList{x, y};
+    return z;
+  }
+  static TensorList backward(Context& ctx, const TensorList& g) {
+    REQUIRE(ctx.saved_tensors().size() == 1);
+    const TensorList both = ctx.saved_data["both"].to<TensorList>();
+    return {g[0] * ctx.saved_data["result"].tensor(),
+            g[0] * exp(ctx.saved_data["x"].tensor()) * both[1] / both[1]};
+  }
+};
+
 struct HandsBack : Function<HandsBack> {
   static Tensor forward(Context&, const Tensor& x) { return x; }
   static TensorList backward(Context&, const TensorList& g) { return {g[0] * 5}; }
@@ -235,6 +253,24 @@ TEST_CASE("function: saved tensors that changed, or are gone") {
   const Tensor z = sum(Cube::apply(x));
   z.backward();
   CHECK_THAT(message<AutogradError>([&] { z.backward(); }), Catch::Contains("retain_graph"));
+}
+
+TEST_CASE("function: tensors kept by name are checked, differentiated and freed") {
+  const auto f = [](const TensorList& in) { return TensorList{Named::apply(in[0], in[1])}; };
+  CHECK(check(f, {leaf({3}), leaf({3}, 2)}).empty());
+  const auto before = cpu_memory_stats().allocated_bytes;
+  {
+    const Tensor x = leaf({3}), y = leaf({3}, 2);
+    const Tensor h = x * 1;
+    const Tensor z = sum(Named::apply(h, y));
+    h.add_(1);
+    CHECK_THAT(message<AutogradError>([&] { z.backward(); }), Catch::Contains("at version 0, got version 1"));
+    const Tensor again = sum(Named::apply(x, y));
+    again.backward();
+    CHECK_THAT(message<AutogradError>([&] { again.backward(); }), Catch::Contains("retain_graph"));
+    Named::apply(x, y);
+  }
+  CHECK(cpu_memory_stats().allocated_bytes == before);
 }
 
 TEST_CASE("function: an argument that is handed back, hooks, no_grad") {

@@ -52,7 +52,32 @@ def python_blocks(path: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
 
 
-PAGES = ["README.md", "docs/architecture.md", "docs/start_python.md", "docs/tape.md", "docs/extensions.md"]
+def pages(language: str) -> list[str]:
+    """The Markdown pages with blocks in a language."""
+    files = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("tutorials/**/*.md")])
+    return [
+        p.relative_to(ROOT).as_posix()
+        for p in files
+        if re.search(rf"^```{language}$", p.read_text(), re.MULTILINE)
+    ]
+
+
+# CONTRIBUTING.md is a change of the tree, which test_contributing.py makes and builds.
+PAGES = [p for p in pages("python") if p != "CONTRIBUTING.md"]
+CPP_PAGES = [p for p in pages("cpp") if p not in ("CONTRIBUTING.md", "docs/architecture.md")]
+
+
+def test_every_block_is_run_somewhere() -> None:
+    """Nothing but the languages that a test runs, and what only shows a line of the tree."""
+    seen = set()
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+        seen |= set(re.findall(r"^```(\w+)$", path.read_text(), re.MULTILINE))
+    # cmake: the project of docs/start_cpp.md; bash: scripts that CI runs as they stand here.
+    assert seen <= {"python", "cpp", "cmake", "bash"}
+    assert "docs/start_cpp.md" in CPP_PAGES
+    # The one block of C++ there is a line that is in the tree.
+    (line,) = re.findall(r"^```cpp\n(.*?)\n^```", (ROOT / "docs/architecture.md").read_text(), re.M | re.S)
+    assert line in (ROOT / "include/clew/ops/norm.def").read_text()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -65,39 +90,29 @@ def test_page_examples(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         exec(compile(block, page, "exec"), names)
 
 
-def test_cpp_page_examples(tmp_path: Path) -> None:
-    """Each C++ block of the page is a function of one program, against the built library."""
-    library = Path(clew.__file__).parent / "lib"
-    include = ROOT / "include"
-    blocks = re.findall(
-        r"^```cpp\n(.*?)^```", (ROOT / "docs/start_cpp.md").read_text(), re.MULTILINE | re.DOTALL
-    )
-    assert blocks
-    text = "#include <clew/clew.h>\n#include <iostream>\nusing namespace clew;\n"
+@pytest.mark.parametrize("page", CPP_PAGES)
+def test_cpp_page_examples(page: str, tmp_path: Path) -> None:
+    """Each C++ block of a page is a function of one program, which is built by the page's own project."""
+    text = (ROOT / page).read_text()
+    blocks = re.findall(r"^```cpp\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (project,) = re.findall(r"^```cmake\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    source = "#include <clew/clew.h>\n#include <iostream>\nusing namespace clew;\n"
     # A struct with member templates cannot stand inside a function.
     structs = re.compile(r"^struct .*?^};\n", re.MULTILINE | re.DOTALL)
     for i, block in enumerate(blocks):
         outside, inside = "".join(structs.findall(block)), structs.sub("", block)
-        text += f"namespace block{i} {{\n{outside}void run() {{\n{inside}}}\n}}\n"
-    text += "int main() {" + "".join(f" block{i}::run();" for i in range(len(blocks))) + " }\n"
-    (tmp_path / "page.cpp").write_text(text)
-    subprocess.run(
-        [
-            "g++",
-            "-std=c++20",
-            "-O1",
-            f"-I{include}",
-            "page.cpp",
-            f"-L{library}",
-            f"-Wl,-rpath,{library}",
-            "-lclew",
-            "-o",
-            "page",
-        ],
-        check=True,
-        cwd=tmp_path,
-    )
-    done = subprocess.run([tmp_path / "page"], capture_output=True, text=True, cwd=tmp_path)
+        source += f"namespace block{i} {{\n{outside}void run() {{\n{inside}}}\n}}\n"
+    source += "int main() {" + "".join(f" block{i}::run();" for i in range(len(blocks))) + " }\n"
+    (tmp_path / "CMakeLists.txt").write_text(project)
+    (tmp_path / re.search(r"add_executable\(\w+ (\S+)\)", project)[1]).write_text(source)
+    prefix = clew.utils.cmake_prefix_path
+    for command in (
+        ["-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_CXX_FLAGS=-O1"],
+        ["--build", "build"],
+    ):
+        done = subprocess.run(["cmake", *command], capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run([tmp_path / "build" / "first"], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "in module 0 (Linear)" in done.stdout
 

@@ -505,3 +505,15 @@ def test_errors_are_of_the_same_class(call: Callable, error: type) -> None:
     for lib in (torch, clew):
         with pytest.raises(error):
             call(lib.nn.functional, lib.ones(1, 2, 4, 4))
+
+
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact", "bilinear", "bicubic"])
+def test_interpolated_pixels(mode: str) -> None:
+    """uint8 is computed as float32 and rounded once; where that lies on a half, the last digit decides."""
+    x = (clew.arange(60).reshape(1, 2, 5, 6) * 37 % 256).to(clew.uint8)
+    ours = clew.nn.functional.interpolate(x, (7, 9), mode=mode)
+    theirs = torch.nn.functional.interpolate(torch.from_numpy(x.numpy()).float(), (7, 9), mode=mode)
+    theirs = (theirs + 0.5).floor().clamp(0, 255).numpy()
+    assert ours.dtype == clew.uint8
+    off = np.abs(ours.numpy() - theirs)
+    assert off.max() <= 1 and (off > 0).mean() < (0.05 if mode[0] == "b" else 1e-9)

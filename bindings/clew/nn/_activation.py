@@ -90,8 +90,7 @@ def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
         >>> clew.nn.functional.elu(clew.tensor([0.0, 2.0])).tolist()
         [0.0, 2.0]
     """
-    x = _source(input, inplace)
-    return _in_place(input, clew.where(x > 0, x, alpha * clew.expm1(x.clamp(max=0))), inplace)
+    return _in_place(input, _ops.elu(_source(input, inplace), alpha), inplace)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -108,9 +107,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
         >>> round(clew.nn.functional.selu(clew.tensor([1.0])).item(), 4)
         1.0507
     """
-    return _in_place(
-        input, 1.0507009873554804934 * elu(_source(input, inplace), 1.6732632423543772848), inplace
-    )
+    return _in_place(input, _ops.selu(_source(input, inplace)), inplace)
 
 
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
@@ -132,8 +129,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """
     if alpha == 0:
         raise ZeroDivisionError("celu: expected alpha other than 0, got 0")
-    x = _source(input, inplace)
-    return _in_place(input, clew.where(x > 0, x, alpha * clew.expm1(x.clamp(max=0) / alpha)), inplace)
+    return _in_place(input, _ops.celu(_source(input, inplace), alpha), inplace)
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -149,9 +145,7 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
         >>> round(clew.nn.functional.softplus(clew.zeros(1)).item(), 4)
         0.6931
     """
-    scaled = input if beta == 1 else input * beta
-    curve = clew.log1p(clew.exp(scaled.clamp(max=threshold)))
-    return clew.where(scaled > threshold, input, curve if beta == 1 else curve / beta)
+    return _ops.softplus(input, beta, threshold)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -168,8 +162,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
         >>> clew.nn.functional.mish(clew.zeros(2)).tolist()
         [0.0, 0.0]
     """
-    x = _source(input, inplace)
-    return _in_place(input, x * clew.tanh(softplus(x)), inplace)
+    return _in_place(input, _ops.mish(_source(input, inplace)), inplace)
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
@@ -187,13 +180,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
         >>> clew.nn.functional.hardtanh(clew.tensor([-2.0, 0.5, 2.0])).tolist()
         [-1.0, 0.5, 1.0]
     """
-    if min_val > max_val:
-        raise clew.ArgumentError(f"hardtanh: expected min_val <= max_val, got {min_val} and {max_val}")
-    x = _source(input, inplace)
-    limited = x.detach().clamp(min_val, max_val)
-    if x.requires_grad:
-        limited = clew.where((x > min_val) & (x < max_val), x, limited)
-    return _in_place(input, limited, inplace)
+    return _in_place(input, _ops.hardtanh(_source(input, inplace), min_val, max_val), inplace)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
@@ -223,7 +210,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
         >>> clew.nn.functional.hardsigmoid(clew.tensor([-3.0, 0.0, 3.0])).tolist()
         [0.0, 0.5, 1.0]
     """
-    return _in_place(input, hardtanh(_source(input, inplace) + 3, 0.0, 6.0) / 6, inplace)
+    return _in_place(input, _ops.hardsigmoid(_source(input, inplace)), inplace)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
@@ -240,8 +227,7 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
         >>> clew.nn.functional.hardswish(clew.tensor([-3.0, 0.0, 3.0])).tolist()
         [-0.0, 0.0, 3.0]
     """
-    x = _source(input, inplace)
-    return _in_place(input, x * (x + 3).clamp(0, 6) / 6, inplace)
+    return _in_place(input, _ops.hardswish(_source(input, inplace)), inplace)
 
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
@@ -256,7 +242,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
         >>> clew.nn.functional.hardshrink(clew.tensor([-1.0, 0.25])).tolist()
         [-1.0, 0.0]
     """
-    return clew.where((input >= -lambd) & (input <= lambd), 0, input)
+    return _ops.hardshrink(input, lambd)
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
@@ -273,9 +259,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
         >>> clew.nn.functional.softshrink(clew.tensor([-1.0, 0.25])).tolist()
         [-0.5, 0.0]
     """
-    if lambd < 0:
-        raise clew.ArgumentError(f"softshrink: expected lambd >= 0, got {lambd}")
-    return clew.where(input > lambd, input - lambd, clew.where(input < -lambd, input + lambd, input * 0))
+    return _ops.softshrink(input, lambd)
 
 
 def tanhshrink(input: Tensor) -> Tensor:
@@ -289,7 +273,7 @@ def tanhshrink(input: Tensor) -> Tensor:
         >>> clew.nn.functional.tanhshrink(clew.zeros(2)).tolist()
         [0.0, 0.0]
     """
-    return input - input.tanh()
+    return _ops.tanhshrink(input)
 
 
 def softsign(input: Tensor) -> Tensor:
@@ -303,7 +287,7 @@ def softsign(input: Tensor) -> Tensor:
         >>> clew.nn.functional.softsign(clew.tensor([1.0])).tolist()
         [0.5]
     """
-    return input / (input.abs() + 1)
+    return _ops.softsign(input)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
@@ -320,8 +304,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
         >>> clew.nn.functional.threshold(clew.tensor([0.5, 2.0]), 1.0, 9.0).tolist()
         [9.0, 2.0]
     """
-    x = _source(input, inplace)
-    return _in_place(input, x.masked_fill(~(x > threshold) & ~x.isnan(), value), inplace)
+    return _in_place(input, _ops.threshold(_source(input, inplace), threshold, value), inplace)
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
@@ -340,12 +323,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
         >>> clew.nn.functional.glu(clew.tensor([2.0, 0.0])).tolist()
         [1.0]
     """
-    if input.ndim == 0:
-        raise clew.ShapeError("glu: expected an input with at least one dimension, got a scalar")
-    if input.shape[dim] % 2:
-        raise clew.ShapeError(f"glu: expected an even size at dim {dim}, got {input.shape[dim]}")
-    a, b = input.chunk(2, dim) if input.shape[dim] else (input, input)
-    return a * b.sigmoid()
+    return _ops.glu(input, dim)
 
 
 def logsigmoid(input: Tensor) -> Tensor:
@@ -378,18 +356,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
         >>> clew.nn.functional.prelu(clew.tensor([-2.0, 2.0]), clew.tensor([0.5])).tolist()
         [-1.0, 2.0]
     """
-    if weight.ndim > 1:
-        raise clew.ShapeError(f"prelu: expected weight of shape (C,) or (), got {list(weight.shape)}")
-    if weight.numel() != 1:
-        channels = input.shape[1] if input.ndim > 1 else 1
-        if weight.numel() != channels:
-            raise clew.ShapeError(
-                f"prelu: expected one weight or one per channel ({channels}), got {weight.numel()}"
-            )
-        weight = weight.reshape(-1, *[1] * (input.ndim - 2))
-    elif weight.ndim == 1:
-        weight = weight.reshape(())
-    return clew.where(input > 0, input, weight * input)
+    return _ops.prelu(input, weight)
 
 
 def rrelu(

@@ -10,20 +10,9 @@ import numpy as np
 
 import clew
 from clew import _C, Tensor
-from clew.nn._pooling import _tuple, adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
+from clew.nn._pooling import _tuple
 
 _ops = _C.ops
-
-_MODES = {
-    "nearest": (3, 4, 5),
-    "nearest-exact": (3, 4, 5),
-    "linear": (3,),
-    "bilinear": (4,),
-    "bicubic": (4,),
-    "trilinear": (5,),
-    "area": (3, 4, 5),
-}
-_TABLES = {"linear": "linear", "bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}
 
 
 def _interpolated_size(
@@ -77,6 +66,34 @@ def _antialias(size: int, new_size: int, mode: str, corners: bool, factor: float
     return weights
 
 
+def _smoothed(
+    input: Tensor, sizes: list[int], scales: list[float | None], mode: str, corners: bool
+) -> Tensor:
+    """interpolate with antialias."""
+    dtype = input.dtype
+    if input.ndim != 4:
+        raise NotImplementedError(
+            f"interpolate: expected input of 4 dimensions for mode {mode}, got shape {list(input.shape)}"
+        )
+    if any(s <= 0 for s in sizes) or 0 in input.shape[1:]:
+        raise clew.ShapeError(
+            f"interpolate: expected sizes > 0, got input {list(input.shape)} and output {sizes}"
+        )
+    # One rounding at the end instead of one per dimension.
+    wide = dtype not in (clew.float32, clew.float64)
+    if wide and dtype not in (clew.float16, clew.bfloat16, clew.uint8):
+        raise clew.DTypeError(f"interpolate: expected a floating dtype or uint8, got {dtype}")
+    result = input.float() if wide else input
+    for i in range(len(sizes) - 1, -1, -1):
+        weights = _antialias(input.shape[i + 2], sizes[i], mode, corners, scales[i])
+        weights = clew.from_numpy(weights).to(result.dtype)
+        # float32 sums, as elsewhere; a matrix, as each result reads few elements of a short dimension.
+        result = (result.movedim(i + 2, -1) @ weights.mT).movedim(-1, i + 2)
+    if dtype == clew.uint8:
+        result = (result + 0.5).floor().clamp(0, 255)
+    return result.to(dtype) if wide else result
+
+
 def interpolate(
     input: Tensor,
     size: Any = None,
@@ -108,45 +125,12 @@ def interpolate(
         >>> clew.nn.functional.interpolate(x, 3, mode="linear", align_corners=True).tolist()
         [[[1.0, 2.0, 3.0]]]
     """
-    if mode not in _MODES:
-        raise NotImplementedError(f"interpolate: expected mode in {sorted(_MODES)}, got {mode!r}")
-    if mode not in _TABLES and align_corners is not None:
-        raise clew.ArgumentError(
-            f"interpolate: expected align_corners=None with mode {mode}, got {align_corners}"
-        )
-    if input.ndim not in _MODES[mode]:
-        raise NotImplementedError(
-            f"interpolate: expected input of {' or '.join(map(str, _MODES[mode]))} dimensions for "
-            f"mode {mode}, got shape {list(input.shape)}"
-        )
     if antialias and mode not in ("bilinear", "bicubic"):
         raise ValueError(f"interpolate: expected antialias with mode bilinear or bicubic, got mode {mode!r}")
     sizes, scales = _interpolated_size(input, size, scale_factor, recompute_scale_factor)
-    if any(s <= 0 for s in sizes) or 0 in input.shape[1:]:
-        raise clew.ShapeError(
-            f"interpolate: expected sizes > 0, got input {list(input.shape)} and output {sizes}"
-        )
-    if mode == "area":
-        pool = (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[len(sizes) - 1]
-        return pool(input, sizes)
-    dtype = input.dtype
-    # One rounding at the end instead of one per dimension.
-    wide = dtype not in (clew.float32, clew.float64)
-    if wide and dtype not in (clew.float16, clew.bfloat16, clew.uint8):
-        raise clew.DTypeError(f"interpolate: expected a floating dtype or uint8, got {dtype}")
-    result = input.float() if wide else input
-    corners = bool(align_corners)
-    for i in range(len(sizes) - 1, -1, -1):
-        if antialias:
-            weights = _antialias(input.shape[i + 2], sizes[i], mode, corners, scales[i])
-            weights = clew.from_numpy(weights).to(result.dtype)
-            # float32 sums, as elsewhere; a matrix, as each result reads few elements of a short dimension.
-            result = (result.movedim(i + 2, -1) @ weights.mT).movedim(-1, i + 2)
-            continue
-        result = _ops.resize_dim(result, i + 2, sizes[i], _TABLES.get(mode, mode), corners, scales[i])
-    if dtype == clew.uint8 and mode in _TABLES:
-        result = (result + 0.5).floor().clamp(0, 255)
-    return result.to(dtype) if wide else result
+    if antialias:
+        return _smoothed(input, sizes, scales, mode, bool(align_corners))
+    return _ops.resample(input, sizes, mode, align_corners, *scales)
 
 
 def upsample(

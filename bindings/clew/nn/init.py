@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 import clew
 from clew import Tensor
 
@@ -221,17 +219,6 @@ def kaiming_normal_(
     return normal_(tensor, 0.0, std, generator)
 
 
-def _erfinv(y: Tensor) -> Tensor:
-    """The inverse of erf for float64 values: a closed form to begin with, then Newton's steps."""
-    a = 0.147
-    tail = (1 - y * y).clamp(min=1e-300).log()
-    t = 2 / (math.pi * a) + tail / 2
-    x = ((t * t - tail / a).sqrt() - t).clamp(min=0).sqrt() * y.sign()
-    for _ in range(4):
-        x = x - (x.erf() - y) / (2 / math.sqrt(math.pi) * (-x * x).exp()).clamp(min=1e-300)
-    return x
-
-
 def trunc_normal_(
     tensor: Tensor,
     mean: float = 0.0,
@@ -265,7 +252,7 @@ def trunc_normal_(
     with clew.no_grad():
         low, high = (math.erf((bound - mean) / std / math.sqrt(2)) for bound in (a, b))
         uniform = clew.empty(tuple(tensor.shape), dtype=clew.float64).uniform_(low, high, generator=generator)
-        values = _erfinv(uniform).mul_(std * math.sqrt(2)).add_(mean).clamp_(a, b)
+        values = uniform.erfinv_().mul_(std * math.sqrt(2)).add_(mean).clamp_(a, b)
         tensor.copy_(values)
         # Rounding to fewer digits may step over a bound.
         return tensor.clamp_(a, b)
@@ -292,11 +279,10 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
         return tensor
     rows, columns = tensor.shape[0], tensor.numel() // tensor.shape[0]
     with clew.no_grad():
-        random = clew.empty(rows, columns, dtype=clew.float64).normal_(0, 1, generator=generator).numpy()
-        q, r = np.linalg.qr(random.T if rows < columns else random)
-        q = q * np.sign(np.diag(r))  # otherwise some matrices are more likely than others
-        q = np.ascontiguousarray(q.T if rows < columns else q) * gain
-        return tensor.copy_(clew.from_numpy(q).reshape(tuple(tensor.shape)))
+        random = clew.empty(rows, columns, dtype=clew.float64).normal_(0, 1, generator=generator)
+        q, r = clew.linalg.qr(random.t() if rows < columns else random)
+        q = q * r.diag().sign()  # otherwise some matrices are more likely than others
+        return tensor.copy_(((q.t() if rows < columns else q) * gain).reshape(tuple(tensor.shape)))
 
 
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:

@@ -56,16 +56,6 @@ class PerParameter(Optimizer):
     def _update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         raise NotImplementedError(f"_update: expected {type(self).__name__} to define it, got none")
 
-    def _decay(self, param: Tensor, grad: Tensor, group: dict[str, Any]) -> Tensor:
-        """The gradient with the L2 penalty; decoupled, the parameter shrinks instead."""
-        weight_decay = float(group["weight_decay"])
-        if weight_decay == 0:
-            return grad
-        if group.get("decoupled_weight_decay", False):
-            param.mul_(1 - float(group["lr"]) * weight_decay)
-            return grad
-        return grad.add(param, alpha=weight_decay)
-
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = _run_closure(closure)
         with clew.no_grad():

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 import clew
-from clew import Tensor
+from clew import _C, Tensor
 from clew.optim._adaptive_base import PerParameter
 from clew.optim.optimizer import _check_range
 
@@ -87,16 +86,19 @@ class RMSprop(PerParameter):
             state["grad_avg"] = clew.zeros_like(param)
 
     def _update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        alpha, lr, momentum = float(group["alpha"]), float(group["lr"]), float(group["momentum"])
-        grad = self._decay(param, grad, group)
-        square = state["square_avg"].mul_(alpha).add_(grad * grad, alpha=1 - alpha)
-        if group["centered"]:
-            mean = state["grad_avg"].lerp_(grad, 1 - alpha)
-            square = square - mean * mean
-        scaled = grad / square.sqrt().add_(group["eps"])
-        if momentum > 0:
-            scaled = state["momentum_buffer"].mul_(momentum).add_(scaled)
-        param.add_(scaled, alpha=-lr)
+        _C._adaptive_step(
+            "RMSprop",
+            param,
+            grad,
+            float(state["step"]),
+            (state["square_avg"], state.get("momentum_buffer"), state.get("grad_avg")),
+            float(group["lr"]),
+            float(group["alpha"]),
+            float(group["eps"]),
+            float(group["weight_decay"]),
+            float(group["momentum"]),
+            bool(group["centered"]),
+        )
 
 
 class Adagrad(PerParameter):
@@ -165,10 +167,17 @@ class Adagrad(PerParameter):
         state["sum"] = clew.full_like(param, float(group["initial_accumulator_value"]))
 
     def _update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        grad = self._decay(param, grad, group)
-        rate = float(group["lr"]) / (1 + (float(state["step"]) - 1) * float(group["lr_decay"]))
-        total = state["sum"].add_(grad * grad)
-        param.add_(grad / total.sqrt().add_(group["eps"]), alpha=-rate)
+        _C._adaptive_step(
+            "Adagrad",
+            param,
+            grad,
+            float(state["step"]),
+            (state["sum"],),
+            float(group["lr"]),
+            float(group["lr_decay"]),
+            float(group["weight_decay"]),
+            float(group["eps"]),
+        )
 
 
 class Adadelta(PerParameter):
@@ -225,12 +234,17 @@ class Adadelta(PerParameter):
         state["acc_delta"] = clew.zeros_like(param)
 
     def _update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        rho, eps = float(group["rho"]), float(group["eps"])
-        grad = self._decay(param, grad, group)
-        square = state["square_avg"].mul_(rho).add_(grad * grad, alpha=1 - rho)
-        change = (state["acc_delta"] + eps).sqrt_().div_((square + eps).sqrt_()).mul_(grad)
-        state["acc_delta"].mul_(rho).add_(change * change, alpha=1 - rho)
-        param.add_(change, alpha=-float(group["lr"]))
+        _C._adaptive_step(
+            "Adadelta",
+            param,
+            grad,
+            float(state["step"]),
+            (state["square_avg"], state["acc_delta"]),
+            float(group["lr"]),
+            float(group["rho"]),
+            float(group["eps"]),
+            float(group["weight_decay"]),
+        )
 
 
 class Adamax(PerParameter):
@@ -284,13 +298,17 @@ class Adamax(PerParameter):
         state["exp_inf"] = clew.zeros_like(param)
 
     def _update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        beta1, beta2 = (float(b) for b in group["betas"])
-        grad = self._decay(param, grad, group)
-        mean = state["exp_avg"].lerp_(grad, 1 - beta1)
-        largest = state["exp_inf"]
-        largest.copy_(clew.maximum(largest * beta2, grad.abs().add_(group["eps"])))
-        correction = 1 - beta1 ** float(state["step"])
-        param.add_(mean / largest, alpha=-float(group["lr"]) / correction)
+        _C._adaptive_step(
+            "Adamax",
+            param,
+            grad,
+            float(state["step"]),
+            (state["exp_avg"], state["exp_inf"]),
+            float(group["lr"]),
+            *map(float, group["betas"]),
+            float(group["eps"]),
+            float(group["weight_decay"]),
+        )
 
 
 class NAdam(PerParameter):
@@ -356,19 +374,19 @@ class NAdam(PerParameter):
         state["exp_avg_sq"] = clew.zeros_like(param)
 
     def _update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        beta1, beta2 = (float(b) for b in group["betas"])
-        step, lr = float(state["step"]), float(group["lr"])
-        grad = self._decay(param, grad, group)
-        decay = float(group["momentum_decay"])
-        mu = beta1 * (1 - 0.5 * 0.96 ** (step * decay))
-        mu_next = beta1 * (1 - 0.5 * 0.96 ** ((step + 1) * decay))
-        state["mu_product"] = state["mu_product"] * mu
-        product = float(state["mu_product"])
-        mean = state["exp_avg"].lerp_(grad, 1 - beta1)
-        square = state["exp_avg_sq"].mul_(beta2).add_(grad * grad, alpha=1 - beta2)
-        denominator = (square / (1 - beta2**step)).sqrt_().add_(group["eps"])
-        param.add_(grad / denominator, alpha=-lr * (1 - mu) / (1 - product))
-        param.add_(mean / denominator, alpha=-lr * mu_next / (1 - product * mu_next))
+        _C._adaptive_step(
+            "NAdam",
+            param,
+            grad,
+            float(state["step"]),
+            (state["mu_product"], state["exp_avg"], state["exp_avg_sq"]),
+            float(group["lr"]),
+            *map(float, group["betas"]),
+            float(group["eps"]),
+            float(group["weight_decay"]),
+            float(group["momentum_decay"]),
+            bool(group["decoupled_weight_decay"]),
+        )
 
 
 class RAdam(PerParameter):
@@ -433,20 +451,18 @@ class RAdam(PerParameter):
         state["exp_avg_sq"] = clew.zeros_like(param)
 
     def _update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        beta1, beta2 = (float(b) for b in group["betas"])
-        step, lr = float(state["step"]), float(group["lr"])
-        grad = self._decay(param, grad, group)
-        mean = state["exp_avg"].lerp_(grad, 1 - beta1)
-        square = state["exp_avg_sq"].mul_(beta2).add_(grad * grad, alpha=1 - beta2)
-        correction1, correction2 = 1 - beta1**step, 1 - beta2**step
-        limit = 2 / (1 - beta2) - 1
-        length = limit - 2 * step * beta2**step / correction2
-        if length > 5.0:
-            rectified = math.sqrt((length - 4) * (length - 2) * limit / ((limit - 4) * (limit - 2) * length))
-            rate = lr / correction1 * rectified * math.sqrt(correction2)
-            param.add_(mean / square.sqrt().add_(group["eps"]), alpha=-rate)
-        else:
-            param.add_(mean, alpha=-lr / correction1)
+        _C._adaptive_step(
+            "RAdam",
+            param,
+            grad,
+            float(state["step"]),
+            (state["exp_avg"], state["exp_avg_sq"]),
+            float(group["lr"]),
+            *map(float, group["betas"]),
+            float(group["eps"]),
+            float(group["weight_decay"]),
+            bool(group["decoupled_weight_decay"]),
+        )
 
 
 class Rprop(PerParameter):
@@ -498,12 +514,13 @@ class Rprop(PerParameter):
         state["step_size"] = clew.full_like(param, float(group["lr"]))
 
     def _update(self, param: Tensor, grad: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        down, up = group["etas"]
-        low, high = group["step_sizes"]
-        agreement = (grad * state["prev"]).sign()
-        same, changed = agreement > 0, agreement < 0
-        size = state["step_size"]
-        size.copy_(clew.where(same, size * up, clew.where(changed, size * down, size)).clamp(low, high))
-        grad = grad.masked_fill(changed, 0.0)
-        param.sub_(grad.sign() * size)
-        state["prev"].copy_(grad)
+        _C._adaptive_step(
+            "Rprop",
+            param,
+            grad,
+            float(state["step"]),
+            (state["prev"], state["step_size"]),
+            float(group["lr"]),
+            *map(float, group["etas"]),
+            *map(float, group["step_sizes"]),
+        )

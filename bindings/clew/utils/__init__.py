@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import clew
 from clew.utils import data, hooks
 
-__all__ = ["checkpoint", "cpp_extension", "data", "hooks", "tensorboard"]
+# For CMAKE_PREFIX_PATH: where `find_package(Clew)` finds the headers and the library of this package.
+cmake_prefix_path: str = clew.__path__[0]
+
+__all__ = ["checkpoint", "cmake_prefix_path", "cpp_extension", "data", "hooks", "tensorboard"]
 
 
 def __getattr__(name: str) -> Any:

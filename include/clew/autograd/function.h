@@ -24,7 +24,7 @@ class CustomNode;
 class CLEW_API Context {
  public:
   /// Keeps arguments and results for backward; an undefined tensor is given back as it is. Keep tensors here
-  /// and nowhere else: only these are checked for later changes, and freed with the graph.
+  /// or in `saved_data`: these are checked for later changes, and freed with the graph.
   void save_for_backward(TensorList tensors) { to_save_ = std::move(tensors); }
   /// Raises AutogradError when an earlier backward freed them, or when one was changed in place since.
   TensorList saved_tensors() const;
@@ -37,7 +37,8 @@ class CLEW_API Context {
   /// True when argument `i` is a tensor that requires grad. Raises IndexError.
   bool needs_input_grad(size_t i) const;
 
-  /// Plain values by name: `ctx.saved_data["p"] = 2.0; ctx.saved_data["p"].to<double>()`.
+  /// Values by name, tensors and lists of tensors among them: `ctx.saved_data["p"] = 2.0;
+  /// ctx.saved_data["p"].to<double>()`.
   std::map<std::string, Value> saved_data;
 
  private:

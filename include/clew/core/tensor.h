@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <iosfwd>
 #include <optional>
 #include <span>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "clew/core/accessor.h"
 #include "clew/core/device.h"
 #include "clew/core/dtype.h"
 #include "clew/core/error.h"
@@ -171,6 +173,8 @@ class CLEW_API Tensor {
   bool is_meta() const { return device().type == DeviceType::Meta; }
   bool is_view() const { return body_->view_base != nullptr; }
   bool is_same(const Tensor& o) const { return body_ == o.body_; }
+  int64_t element_size() const { return static_cast<int64_t>(item_size(dtype())); }
+  bool is_floating_point() const { return is_floating(dtype()); }
   size_t nbytes() const { return static_cast<size_t>(numel()) * item_size(dtype()); }
   uint32_t version() const { return body_->storage->version(); }
   TensorMeta meta() const { return {sizes().vec(), dtype()}; }
@@ -189,6 +193,14 @@ class CLEW_API Tensor {
     CLEW_CHECK(dtype() == DTypeOf<T>::value, DTypeError, "data_ptr: expected dtype ", DTypeOf<T>::value,
                ", got ", dtype(), " (ask for the tensor's own type, or convert it with to())");
     return data<T>();
+  }
+  /// Elements by index: `accessor<float, 2>()[i][j]`. Raises DTypeError, and ShapeError for another rank.
+  template <class T, size_t N>
+  TensorAccessor<T, N> accessor() const {
+    static_assert(N > 0, "accessor: expected at least one dimension (item() reads a 0-dim tensor)");
+    CLEW_CHECK(static_cast<size_t>(dim()) == N, ShapeError, "accessor: expected ", N, " dimensions, got ",
+               dim(), " (shape ", sizes(), ")");
+    return {data_ptr<T>(), sizes().data(), strides().data()};
   }
   /// The value of a one-element tensor. Raises ValueError for any other number of elements.
   Scalar item() const;
@@ -224,8 +236,15 @@ class CLEW_API Tensor {
   Tensor detach() const;
   /// Converts dtype and device; the same tensor when nothing changes (and `copy` is false).
   Tensor to(std::optional<DType> dtype, std::optional<Device> device = std::nullopt, bool copy = false) const;
+  Tensor to(Device device) const { return to(std::nullopt, device); }
   /// The version counter moves on: every in-place write does this.
   void bump_version() const { body_->storage->bump_version(); }
+
+  // --- tensors like this one in dtype and device --------------------------------------------
+  Tensor new_empty(IntArrayRef size, const TensorOptions& options = {}) const;
+  Tensor new_zeros(IntArrayRef size, const TensorOptions& options = {}) const;
+  Tensor new_ones(IntArrayRef size, const TensorOptions& options = {}) const;
+  Tensor new_full(IntArrayRef size, const Scalar& fill_value, const TensorOptions& options = {}) const;
 
   // --- subscripts (clew/ops/indexing.h) --------------------------------------------------------
   /// x.index({Slice(), 0}) is Python's x[:, 0].
@@ -256,9 +275,17 @@ class CLEW_API Tensor {
 CLEW_API std::ostream& operator<<(std::ostream& out, const Tensor& t);
 CLEW_API std::string to_string(const Tensor& t);
 
-/// Wraps memory owned elsewhere without copying; `deleter` runs when the last tensor lets go.
-CLEW_API Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, const TensorOptions& options,
-                          std::function<void()> deleter);
+/// Wraps memory owned elsewhere without copying; `deleter` gets the pointer when the last tensor lets go.
+/// Without one the memory must outlive the tensor. The dtype is the default one unless `options` names
+/// another; strides are those of a contiguous tensor. Raises ShapeError for sizes below 0, another
+/// number of strides than sizes, or no memory where there are elements.
+CLEW_API Tensor from_blob(void* data, IntArrayRef sizes, const TensorOptions& options = {});
+CLEW_API Tensor from_blob(void* data, IntArrayRef sizes, std::function<void(void*)> deleter,
+                          const TensorOptions& options = {});
+CLEW_API Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides,
+                          const TensorOptions& options = {});
+CLEW_API Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides,
+                          std::function<void(void*)> deleter, const TensorOptions& options = {});
 /// A 0-dim tensor of a number that takes part in promotion weakly, as a Python number does.
 CLEW_API Tensor weak_scalar_tensor(const Scalar& value);
 

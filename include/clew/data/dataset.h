@@ -1,6 +1,7 @@
 // Datasets: anything with `get(i)` and `size()`; examples of tensors are stacked into batches.
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <filesystem>
@@ -57,6 +58,29 @@ class Subset {
  private:
   D dataset_;
   std::vector<int64_t> indices_;
+};
+
+/// Datasets of one class, one after the other.
+template <Dataset D>
+class ConcatDataset {
+ public:
+  /// Raises ValueError for none.
+  explicit ConcatDataset(std::vector<D> parts) : parts_(std::move(parts)) {
+    CLEW_CHECK(!parts_.empty(), ValueError, "ConcatDataset: expected at least one dataset, got none");
+    for (const D& d : parts_) ends_.push_back((ends_.empty() ? 0 : ends_.back()) + d.size());
+  }
+  /// Raises IndexError.
+  Example get(int64_t i) const {
+    CLEW_CHECK(i >= 0 && i < size(), IndexError, "ConcatDataset: expected an index in [0, ", size(),
+               "), got ", i);
+    const auto part = static_cast<size_t>(std::ranges::upper_bound(ends_, i) - ends_.begin());
+    return parts_[part].get(i - (part == 0 ? 0 : ends_[part - 1]));
+  }
+  int64_t size() const { return ends_.back(); }
+
+ private:
+  std::vector<D> parts_;
+  std::vector<int64_t> ends_;
 };
 
 /// A dataset seen through a function of Example.
@@ -125,6 +149,12 @@ struct CsvOptions {
 /// Reads numbers, one row a line, into float32 (rows, columns). Raises FileFormatError with the line and
 /// column of what is no number, and for rows of unequal length.
 CLEW_API Tensor read_csv(const std::filesystem::path& path, const CsvOptions& options = {});
+
+/// The rows of a CSV file as a dataset: one column is the target, float32 (N,), the others the data, float32
+/// (N, columns - 1). A negative column counts from the end. Raises as read_csv, and IndexError for a column
+/// that is not there.
+CLEW_API TensorDataset csv_rows(const std::filesystem::path& path, const CsvOptions& options = {},
+                                int64_t target_column = -1);
 
 /// Images and labels in IDX files as a dataset: float32 images (N, 1, H, W) in [0, 1], int64 labels (N,).
 CLEW_API TensorDataset idx_images(const std::filesystem::path& images, const std::filesystem::path& labels);

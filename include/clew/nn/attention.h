@@ -60,9 +60,9 @@ struct TransformerEncoderLayerOptions {
 
 /// What an encoder is told about its input: see AttentionMasks.
 struct EncoderMasks {
-  Tensor mask = {};                  // (T, T) or (B * heads, T, T)
-  Tensor src_key_padding_mask = {};  // (B, T)
-  bool is_causal = false;
+  Tensor mask = {};                              // (T, T) or (B * heads, T, T)
+  Tensor src_key_padding_mask = {};              // (B, T)
+  std::optional<bool> is_causal = std::nullopt;  // unset: TransformerEncoder sees whether it is
 };
 
 /// x = norm1(x + attention(x)), x = norm2(x + linear2(f(linear1(x)))); with norm_first the norms come first.

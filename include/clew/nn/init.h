@@ -35,4 +35,18 @@ CLEW_API Tensor kaiming_uniform_(const Tensor& tensor, double a = 0, std::string
 CLEW_API Tensor kaiming_normal_(const Tensor& tensor, double a = 0, std::string_view mode = "fan_in",
                                 std::string_view nonlinearity = "leaky_relu");
 
+/// The normal distribution, with values outside [a, b] drawn anew. Raises ValueError unless std > 0 and a <
+/// b.
+CLEW_API Tensor trunc_normal_(const Tensor& tensor, double mean = 0, double std = 1, double a = -2,
+                              double b = 2);
+/// Orthogonal rows or columns, times `gain`, of the matrix (rows, the rest). Raises ValueError for fewer than
+/// two dimensions. Reference: Saxe, McClelland, Ganguli. 2013. arXiv:1312.6120.
+CLEW_API Tensor orthogonal_(const Tensor& tensor, double gain = 1);
+/// The weight of a convolution that hands on as many channels as it can: shape (out, in / groups, ...) of 3
+/// to 5 dimensions. Raises ValueError for others, or output channels that `groups` does not divide.
+CLEW_API Tensor dirac_(const Tensor& tensor, int64_t groups = 1);
+/// N(0, std^2) with a part `sparsity` of each column zero. Raises ValueError unless `tensor` is a matrix and
+/// sparsity in [0, 1]. Reference: Martens. Deep learning via Hessian-free optimization. 2010.
+CLEW_API Tensor sparse_(const Tensor& tensor, double sparsity, double std = 0.01);
+
 }  // namespace clew::nn::init

@@ -134,6 +134,27 @@ class CLEW_API Conv1d : public Layer<Conv1d> {
   Tensor weight, bias;
 };
 
+struct ConvTranspose1dOptions {
+  int64_t in_channels, out_channels;
+  int64_t kernel_size;
+  int64_t stride = 1, padding = 0, output_padding = 0;
+  int64_t groups = 1;
+  bool bias = true;
+  int64_t dilation = 1;
+  TensorOptions options = {};
+};
+/// The gradient of Conv1d with respect to its input, as a layer: weight (in, out / groups, k), bias (out,).
+class CLEW_API ConvTranspose1d : public Layer<ConvTranspose1d> {
+ public:
+  explicit ConvTranspose1d(const ConvTranspose1dOptions& o);
+  ConvTranspose1d(int64_t in_channels, int64_t out_channels, int64_t kernel_size)
+      : ConvTranspose1d(ConvTranspose1dOptions{in_channels, out_channels, kernel_size}) {}
+  Tensor forward(const Tensor& input) const;
+  void reset_parameters() const;
+  ConvTranspose1dOptions options;
+  Tensor weight, bias;
+};
+
 struct ConvTranspose2dOptions {
   int64_t in_channels, out_channels;
   Sizes<2> kernel_size;

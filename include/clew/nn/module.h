@@ -105,6 +105,7 @@ class CLEW_API Module {
 
  private:
   void add_child(std::string name, const Module& child);
+  std::string printed() const;
 
   template <class>
   friend class ModuleKind;

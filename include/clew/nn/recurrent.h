@@ -7,8 +7,11 @@
 #include <vector>
 
 #include "clew/nn/module.h"
+#include "clew/nn/utils.h"
 
 namespace clew::nn {
+
+using utils::rnn::PackedSequence;
 
 struct RecurrentOptions {
   int64_t input_size, hidden_size;
@@ -21,7 +24,7 @@ struct RecurrentOptions {
 
 /// What RNN, LSTM and GRU share: parameters weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0 (and so on for
 /// further layers, `_reverse` for the other direction), all from U(-k, k) with k = 1 / sqrt(hidden_size).
-/// Input (T, B, features), (B, T, features) with batch_first, or (T, features); states (num_layers *
+/// Input (T, B, features), (B, T, features) with batch_first, (T, features), or packed; states (num_layers *
 /// directions, B, hidden_size).
 class CLEW_API Recurrent : public Module {
  public:
@@ -38,6 +41,10 @@ class CLEW_API Recurrent : public Module {
                bool had_batch) const;
   Tensor unbatched(const Tensor& output, bool had_batch) const;
   static Tensor unbatched_state(const Tensor& s, bool had_batch);
+  // A state for packed sequences, in their order; and one that comes out, in the order of the batch.
+  Tensor packed_state(const char* what, const Tensor& given, const PackedSequence& input,
+                      int64_t width) const;
+  static Tensor in_given_order(const Tensor& s, const PackedSequence& input);
 
   int64_t proj_size_;
 };
@@ -60,6 +67,10 @@ class CLEW_API RNN : public Recurrent {
   std::pair<Tensor, Tensor> operator()(const Tensor& input, const Tensor& hx = {}) const {
     return run_module(*this, input, hx);
   }
+  std::pair<PackedSequence, Tensor> forward(const PackedSequence& input, const Tensor& hx = {}) const;
+  std::pair<PackedSequence, Tensor> operator()(const PackedSequence& input, const Tensor& hx = {}) const {
+    return run_module(*this, input, hx);
+  }
 
  private:
   bool relu_;
@@ -73,6 +84,10 @@ class CLEW_API GRU : public Recurrent {
   GRU(int64_t input_size, int64_t hidden_size) : GRU(RecurrentOptions{input_size, hidden_size}) {}
   std::pair<Tensor, Tensor> forward(const Tensor& input, const Tensor& hx = {}) const;
   std::pair<Tensor, Tensor> operator()(const Tensor& input, const Tensor& hx = {}) const {
+    return run_module(*this, input, hx);
+  }
+  std::pair<PackedSequence, Tensor> forward(const PackedSequence& input, const Tensor& hx = {}) const;
+  std::pair<PackedSequence, Tensor> operator()(const PackedSequence& input, const Tensor& hx = {}) const {
     return run_module(*this, input, hx);
   }
 };
@@ -97,6 +112,58 @@ class CLEW_API LSTM : public Recurrent {
   std::pair<Tensor, State> operator()(const Tensor& input, const State& hx = {}) const {
     return run_module(*this, input, hx);
   }
+  std::pair<PackedSequence, State> forward(const PackedSequence& input, const State& hx = {}) const;
+  std::pair<PackedSequence, State> operator()(const PackedSequence& input, const State& hx = {}) const {
+    return run_module(*this, input, hx);
+  }
+};
+
+struct RNNCellOptions {
+  int64_t input_size, hidden_size;
+  bool bias = true;
+  std::string nonlinearity = "tanh";  // or "relu"; RNNCell only
+  TensorOptions options = {};
+};
+
+/// What RNNCell, LSTMCell and GRUCell share: one step of the layer, parameters weight_ih, weight_hh, bias_ih,
+/// bias_hh from U(-k, k) with k = 1 / sqrt(hidden_size). Input (B, input_size) or (input_size,), states (B,
+/// hidden_size) or (hidden_size,), zeros where none is given.
+class CLEW_API RecurrentCell : public Module {
+ public:
+  void reset_parameters() const;
+  RNNCellOptions options;
+  Tensor weight_ih, weight_hh, bias_ih, bias_hh;
+
+ protected:
+  RecurrentCell(std::string kind, int64_t gates, const RNNCellOptions& o);
+  std::pair<Tensor, Tensor> run(const char* mode, const Tensor& input, const Tensor& h,
+                                const Tensor& c) const;
+};
+
+/// h' = tanh(W_ih x + b_ih + W_hh h + b_hh).
+class CLEW_API RNNCell : public RecurrentCell {
+ public:
+  explicit RNNCell(const RNNCellOptions& o);
+  RNNCell(int64_t input_size, int64_t hidden_size) : RNNCell(RNNCellOptions{input_size, hidden_size}) {}
+  Tensor forward(const Tensor& input, const Tensor& hx = {}) const;
+  Tensor operator()(const Tensor& input, const Tensor& hx = {}) const { return run_module(*this, input, hx); }
+};
+/// h' = (1 - z) * n + z * h.
+class CLEW_API GRUCell : public RecurrentCell {
+ public:
+  explicit GRUCell(const RNNCellOptions& o) : RecurrentCell("GRUCell", 3, o) {}
+  GRUCell(int64_t input_size, int64_t hidden_size) : GRUCell(RNNCellOptions{input_size, hidden_size}) {}
+  Tensor forward(const Tensor& input, const Tensor& hx = {}) const;
+  Tensor operator()(const Tensor& input, const Tensor& hx = {}) const { return run_module(*this, input, hx); }
+};
+/// c' = f * c + i * g, h' = o * tanh(c'). Returns (h', c').
+class CLEW_API LSTMCell : public RecurrentCell {
+ public:
+  using State = std::pair<Tensor, Tensor>;
+  explicit LSTMCell(const RNNCellOptions& o) : RecurrentCell("LSTMCell", 4, o) {}
+  LSTMCell(int64_t input_size, int64_t hidden_size) : LSTMCell(RNNCellOptions{input_size, hidden_size}) {}
+  State forward(const Tensor& input, const State& hx = {}) const;
+  State operator()(const Tensor& input, const State& hx = {}) const { return run_module(*this, input, hx); }
 };
 
 }  // namespace clew::nn

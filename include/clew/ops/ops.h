@@ -3,7 +3,10 @@
 
 #include <optional>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
+#include <utility>
+#include <vector>
 
 #include "clew/core/tensor.h"
 
@@ -43,6 +46,75 @@ namespace signatures {
 CLEW_API Tensor index_put_(const Tensor& input, IntArrayRef position, const Tensor& value);
 CLEW_API Tensor index_put_(const Tensor& input, IntArrayRef position, const Scalar& value);
 
+/// A number, as the operators take it in place of a tensor.
+template <class T>
+concept Number = std::is_arithmetic_v<T>;
+
+namespace ops_detail {
+// How an op's declared parameters meet the arguments of a call. A number stands for a tensor as it does in
+// Python, as a 0-dim tensor that takes part in promotion weakly; an integer stands for a list of one.
+struct OneInteger {
+  int64_t value;
+  operator IntArrayRef() const { return {&value, 1}; }  // NOLINT(google-explicit-constructor)
+};
+template <class Signature>
+struct Parameters {
+  template <class... A>
+  static constexpr bool any_number = false;
+  template <class... A>
+  static constexpr bool any_integer = false;
+};
+template <class R, class First, class... Rest>
+struct Parameters<R(First, Rest...)> {
+  template <size_t I>
+  using At = std::tuple_element_t<(I < sizeof...(Rest)) ? I : sizeof...(Rest), std::tuple<Rest..., void>>;
+  template <size_t I, class A>
+  static constexpr bool is_number = std::is_same_v<At<I>, const Tensor&> && Number<std::remove_cvref_t<A>>;
+  template <size_t I, class A>
+  static constexpr bool is_integer =
+      (std::is_same_v<At<I>, IntArrayRef> || std::is_same_v<At<I>, std::optional<IntArrayRef>>) &&
+      std::is_integral_v<std::remove_cvref_t<A>> && !std::is_same_v<std::remove_cvref_t<A>, bool>;
+  template <class... A>
+  static constexpr bool any_number = []<size_t... I>(std::index_sequence<I...>) {
+    return (is_number<I, A> || ...);
+  }(std::index_sequence_for<A...>());
+  template <class... A>
+  static constexpr bool any_integer = []<size_t... I>(std::index_sequence<I...>) {
+    return (is_integer<I, A> || ...);
+  }(std::index_sequence_for<A...>());
+};
+template <class P, size_t I, class A>
+decltype(auto) argument(A&& a) {
+  if constexpr (P::template is_number<I, A>) {
+    return weak_scalar_tensor(a);
+  } else if constexpr (P::template is_integer<I, A>) {
+    return OneInteger{static_cast<int64_t>(a)};
+  } else {
+    return static_cast<A&&>(a);
+  }
+}
+}  // namespace ops_detail
+
+// `mul(x, 2)`, `where(mask, x, 0.0)`, `sum(x, -1)`: what the declared signatures alone do not take.
+#define CLEW_TAKES_NUMBERS(name, function)                                                            \
+  template <class... A>                                                                               \
+    requires(ops_detail::Parameters<decltype(signatures::name)>::template any_integer<A...> ||        \
+             (ops_detail::Parameters<decltype(signatures::name)>::template any_number<A...> &&        \
+              !requires(const Tensor& t, A&&... a) { ::clew::function(t, static_cast<A&&>(a)...); })) \
+  decltype(auto) function(const Tensor& input, A&&... a) {                                            \
+    using P = ops_detail::Parameters<decltype(signatures::name)>;                                     \
+    return [&]<size_t... I>(std::index_sequence<I...>) -> decltype(auto) {                            \
+      return ::clew::function(input, ops_detail::argument<P, I, A>(static_cast<A&&>(a))...);          \
+    }(std::index_sequence_for<A...>());                                                               \
+  }
+#define CLEW_OP(name, R, ...) CLEW_TAKES_NUMBERS(name, name)
+#define CLEW_OP_INPLACE(name, R, ...) CLEW_TAKES_NUMBERS(name, name) CLEW_TAKES_NUMBERS(name, name##_)
+#define CLEW_METHOD(name, R, ...) CLEW_TAKES_NUMBERS(name, name)
+#define CLEW_FUNCTION(name, R, ...) CLEW_TAKES_NUMBERS(name, name)
+#define CLEW_NN(name, R, ...) CLEW_TAKES_NUMBERS(name, name)
+#include "clew/ops/all.def"
+#undef CLEW_TAKES_NUMBERS
+
 #define CLEW_METHOD_BODY(name)                                                       \
   template <class... A>                                                              \
   decltype(auto) Tensor::name(A&&... a) const {                                      \
@@ -79,10 +151,6 @@ CLEW_API Tensor index_put_(const Tensor& input, IntArrayRef position, const Scal
   }
 #include "clew/ops/all.def"
 
-/// A tensor or a number, as the operators take them.
-template <class T>
-concept Number = std::is_arithmetic_v<T>;
-
 #define CLEW_BINARY_OPERATOR(symbol, function)                                               \
   inline Tensor operator symbol(const Tensor& a, const Tensor& b) { return function(a, b); } \
   template <Number N>                                                                        \
@@ -109,8 +177,34 @@ CLEW_BINARY_OPERATOR(|, bitwise_or)
 CLEW_BINARY_OPERATOR(^, bitwise_xor)
 #undef CLEW_BINARY_OPERATOR
 inline Tensor operator-(const Tensor& a) { return neg(a); }
+template <Number N>
+Tensor pow(N input, const Tensor& exponent) {
+  return pow(weak_scalar_tensor(input), exponent);
+}
+inline Tensor operator~(const Tensor& a) { return bitwise_not(a); }
 
-/// A tensor from numbers: `tensor({1.0, 2.0})`, `tensor(3)`.
+// In place, as `add_` and its like: the handle stays, the data changes.
+#define CLEW_COMPOUND_OPERATOR(symbol, function)                             \
+  inline const Tensor& operator symbol(const Tensor & a, const Tensor & b) { \
+    function(a, b);                                                          \
+    return a;                                                                \
+  }                                                                          \
+  template <Number N>                                                        \
+  const Tensor& operator symbol(const Tensor & a, N b) {                     \
+    function(a, weak_scalar_tensor(b));                                      \
+    return a;                                                                \
+  }
+CLEW_COMPOUND_OPERATOR(+=, add_)
+CLEW_COMPOUND_OPERATOR(-=, sub_)
+CLEW_COMPOUND_OPERATOR(*=, mul_)
+CLEW_COMPOUND_OPERATOR(/=, div_)
+CLEW_COMPOUND_OPERATOR(%=, remainder_)
+CLEW_COMPOUND_OPERATOR(&=, bitwise_and_)
+CLEW_COMPOUND_OPERATOR(|=, bitwise_or_)
+CLEW_COMPOUND_OPERATOR(^=, bitwise_xor_)
+#undef CLEW_COMPOUND_OPERATOR
+
+/// A tensor from numbers: `tensor({1.0, 2.0})`, `tensor({{1, 2}, {3, 4}})`, `tensor(3)`.
 template <Number N>
 Tensor tensor(N value, const TensorOptions& options = {}) {
   return full({}, Scalar(value), options.dtype_ ? options : options.dtype(Scalar(value).dtype()));
@@ -119,6 +213,29 @@ template <Number N>
 Tensor tensor(std::initializer_list<N> values, const TensorOptions& options = {}) {
   const int64_t n = static_cast<int64_t>(values.size());
   Tensor t = empty({n}, TensorOptions(DTypeOf<N>::value));
+  std::copy(values.begin(), values.end(), t.data<N>());
+  return t.to(options.dtype_.value_or(Scalar(N()).dtype()), options.device_)
+      .set_requires_grad(options.requires_grad_);
+}
+
+template <Number N>
+Tensor tensor(std::initializer_list<std::initializer_list<N>> rows, const TensorOptions& options = {}) {
+  const int64_t height = static_cast<int64_t>(rows.size());
+  const int64_t width = height == 0 ? 0 : static_cast<int64_t>(rows.begin()->size());
+  Tensor t = empty({height, width}, TensorOptions(DTypeOf<N>::value));
+  N* out = t.data<N>();
+  for (const std::initializer_list<N>& row : rows) {
+    CLEW_CHECK(static_cast<int64_t>(row.size()) == width, ShapeError, "tensor: expected rows of ", width,
+               " numbers, as the first one has, got one of ", row.size());
+    out = std::copy(row.begin(), row.end(), out);
+  }
+  return t.to(options.dtype_.value_or(Scalar(N()).dtype()), options.device_)
+      .set_requires_grad(options.requires_grad_);
+}
+/// Copies a vector of numbers.
+template <Number N>
+Tensor tensor(const std::vector<N>& values, const TensorOptions& options = {}) {
+  Tensor t = empty({static_cast<int64_t>(values.size())}, TensorOptions(DTypeOf<N>::value));
   std::copy(values.begin(), values.end(), t.data<N>());
   return t.to(options.dtype_.value_or(Scalar(N()).dtype()), options.device_)
       .set_requires_grad(options.requires_grad_);

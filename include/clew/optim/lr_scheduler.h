@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,36 +12,58 @@
 
 namespace clew::optim {
 
-/// Base of the schedules that follow the number of steps. The optimizer must outlive the schedule.
+/// Base of the schedules that follow the number of steps. The optimizer must outlive the schedule. Schedules
+/// of one optimizer share the rates that the first of them found.
 class CLEW_API LRScheduler {
  public:
   virtual ~LRScheduler();
-  void step();
+  /// Moves on by one and sets the rates.
+  virtual void step();
+  /// Goes to an epoch.
+  virtual void step(double epoch);
   const std::vector<double>& get_last_lr() const { return last_lr_; }
   int64_t last_epoch() const { return last_epoch_; }
+  const Optimizer& optimizer() const { return optimizer_; }
 
  protected:
   explicit LRScheduler(Optimizer& optimizer);
   /// The rates of all groups at `last_epoch()`.
   virtual std::vector<double> get_lr() = 0;
+  /// The rates of `last_epoch()` from the formula alone; empty where the way there matters.
+  virtual std::vector<double> lr_here() { return {}; }
   /// The rates now, which chainable schedules multiply.
   std::vector<double> current() const;
   std::vector<double> scaled(double factor) const;
+  std::vector<double> base_scaled(double factor) const;
+  void set(const std::vector<double>& rates);
   /// Last act of every constructor of a derived class.
-  void start() { step(); }
+  virtual void start() { step(); }
+  /// Takes the first step back, for a schedule that begins later.
+  virtual void undo() { --last_epoch_; }
 
   Optimizer& optimizer_;
-  std::vector<double> base_lrs_;
+  std::vector<double> base_lrs_, last_lr_;
   int64_t last_epoch_ = -1;
 
  private:
-  std::vector<double> last_lr_;
+  friend class SequentialLR;
+  friend class ChainedScheduler;
 };
 
 /// lr = initial lr * f(epoch).
 class CLEW_API LambdaLR : public LRScheduler {
  public:
   LambdaLR(Optimizer& optimizer, std::function<double(int64_t)> f);
+
+ private:
+  std::vector<double> get_lr() override;
+  std::function<double(int64_t)> f_;
+};
+
+/// lr = lr * f(epoch), from the second epoch on.
+class CLEW_API MultiplicativeLR : public LRScheduler {
+ public:
+  MultiplicativeLR(Optimizer& optimizer, std::function<double(int64_t)> f);
 
  private:
   std::vector<double> get_lr() override;
@@ -53,6 +77,7 @@ class CLEW_API StepLR : public LRScheduler {
 
  private:
   std::vector<double> get_lr() override;
+  std::vector<double> lr_here() override;
   int64_t step_size_;
   double gamma_;
 };
@@ -64,6 +89,7 @@ class CLEW_API MultiStepLR : public LRScheduler {
 
  private:
   std::vector<double> get_lr() override;
+  std::vector<double> lr_here() override;
   std::vector<int64_t> milestones_;
   double gamma_;
 };
@@ -75,7 +101,38 @@ class CLEW_API ExponentialLR : public LRScheduler {
 
  private:
   std::vector<double> get_lr() override;
+  std::vector<double> lr_here() override;
   double gamma_;
+};
+
+struct ConstantLROptions {
+  double factor = 1.0 / 3;
+  int64_t total_iters = 5;
+};
+/// The initial rate times `factor` for the first epochs, then the initial rate.
+class CLEW_API ConstantLR : public LRScheduler {
+ public:
+  explicit ConstantLR(Optimizer& optimizer, const ConstantLROptions& options = {});
+
+ private:
+  std::vector<double> get_lr() override;
+  std::vector<double> lr_here() override;
+  ConstantLROptions o_;
+};
+
+struct PolynomialLROptions {
+  int64_t total_iters = 5;
+  double power = 1.0;
+};
+/// Falls to zero as (1 - epoch / total_iters)^power.
+class CLEW_API PolynomialLR : public LRScheduler {
+ public:
+  explicit PolynomialLR(Optimizer& optimizer, const PolynomialLROptions& options = {});
+
+ private:
+  std::vector<double> get_lr() override;
+  std::vector<double> lr_here() override;
+  PolynomialLROptions o_;
 };
 
 struct LinearLROptions {
@@ -89,6 +146,7 @@ class CLEW_API LinearLR : public LRScheduler {
 
  private:
   std::vector<double> get_lr() override;
+  std::vector<double> lr_here() override;
   double factor(int64_t epoch) const;
   LinearLROptions o_;
 };
@@ -101,8 +159,54 @@ class CLEW_API CosineAnnealingLR : public LRScheduler {
 
  private:
   std::vector<double> get_lr() override;
+  std::vector<double> lr_here() override;
   int64_t T_max_;
   double eta_min_;
+};
+
+struct CosineAnnealingWarmRestartsOptions {
+  int64_t T_0;
+  int64_t T_mult = 1;
+  double eta_min = 0;
+};
+/// Half cosines from the initial rate down to `eta_min`, each T_mult times as long as the one before.
+/// Reference: Loshchilov, Hutter. SGDR. 2016. arXiv:1608.03983.
+class CLEW_API CosineAnnealingWarmRestarts : public LRScheduler {
+ public:
+  CosineAnnealingWarmRestarts(Optimizer& optimizer, const CosineAnnealingWarmRestartsOptions& options);
+  void step() override;
+  /// Goes to an epoch, which may be a fraction. Raises ValueError for one below 0.
+  void step(double epoch) override;
+
+ private:
+  std::vector<double> get_lr() override;
+  CosineAnnealingWarmRestartsOptions o_;
+  double T_i_, T_cur_ = -1;
+};
+
+struct CyclicLROptions {
+  double base_lr, max_lr;
+  int64_t step_size_up = 2000;
+  std::optional<int64_t> step_size_down = std::nullopt;  // as step_size_up
+  std::string mode = "triangular";                       // or "triangular2", "exp_range"
+  double gamma = 1.0;                                    // for "exp_range"
+  std::function<double(double)> scale_fn = {};           // in place of `mode`
+  std::string scale_mode = "cycle";                      // what scale_fn gets; or "iterations"
+  bool cycle_momentum = true;
+  double base_momentum = 0.8, max_momentum = 0.9;
+};
+/// Up and down between two bounds in straight lines, momentum the other way; the height of cycle c is 1,
+/// 1 / 2^(c - 1) ("triangular2") or gamma^step ("exp_range").
+/// Reference: Smith. Cyclical Learning Rates. 2015. arXiv:1506.01186.
+class CLEW_API CyclicLR : public LRScheduler {
+ public:
+  CyclicLR(Optimizer& optimizer, const CyclicLROptions& options);
+
+ private:
+  std::vector<double> get_lr() override;
+  double height(double x) const;
+  CyclicLROptions o_;
+  double total_size_, step_ratio_;
 };
 
 struct OneCycleLROptions {
@@ -124,12 +228,43 @@ class CLEW_API OneCycleLR : public LRScheduler {
  private:
   struct Phase {
     double end;
-    double from_lr, to_lr, from_momentum, to_momentum;  // factors of max_lr; momenta
+    double from_lr, to_lr, from_momentum, to_momentum;
   };
   std::vector<double> get_lr() override;
   double anneal(double from, double to, double part) const;
   OneCycleLROptions o_;
   std::vector<Phase> phases_;
+};
+
+/// One schedule after the other; each begins at its milestone, one milestone less than schedules. Raises
+/// ValueError when the numbers do not fit, or for schedules of another optimizer.
+class CLEW_API SequentialLR : public LRScheduler {
+ public:
+  SequentialLR(Optimizer& optimizer, std::vector<std::shared_ptr<LRScheduler>> schedulers,
+               std::vector<int64_t> milestones);
+  using LRScheduler::step;
+  void step() override;
+
+ private:
+  std::vector<double> get_lr() override { return current(); }
+  void start() override;
+  void undo() override;
+  std::vector<std::shared_ptr<LRScheduler>> schedulers_;
+  std::vector<int64_t> milestones_;
+};
+
+/// Several schedules of one optimizer at once; their factors multiply.
+class CLEW_API ChainedScheduler : public LRScheduler {
+ public:
+  explicit ChainedScheduler(std::vector<std::shared_ptr<LRScheduler>> schedulers);
+  using LRScheduler::step;
+  void step() override;
+
+ private:
+  static Optimizer& optimizer_of(const std::vector<std::shared_ptr<LRScheduler>>& schedulers);
+  std::vector<double> get_lr() override { return current(); }
+  void undo() override;
+  std::vector<std::shared_ptr<LRScheduler>> schedulers_;
 };
 
 struct ReduceLROnPlateauOptions {

@@ -1,7 +1,8 @@
-// Optimizers: SGD, Adam, AdamW over groups of parameters, one fused call per group and step.
+// What all optimizers share; SGD, Adam and AdamW: groups of parameters, one fused call per group and step.
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,19 +26,25 @@ class CLEW_API Optimizer {
   /// Updates every parameter that has a gradient.
   virtual void step() = 0;
   /// Calls `closure`, which computes the loss and runs backward, then steps; returns its result.
-  Tensor step(const std::function<Tensor()>& closure);
+  virtual Tensor step(const std::function<Tensor()>& closure);
   void zero_grad(bool set_to_none = true);
 
   virtual size_t num_groups() const = 0;
   virtual const TensorList& params(size_t group) const = 0;
   virtual double& lr(size_t group) = 0;
-  /// Momentum, or Adam's beta1: what OneCycleLR moves against the learning rate.
+  /// Momentum, or Adam's beta1: what OneCycleLR moves against the learning rate. Raises ValueError for an
+  /// optimizer that has neither.
   virtual double& momentum(size_t group) = 0;
+  /// The rate from which schedules start: that of the group when the first schedule asks.
+  double& initial_lr(size_t group);
 
   /// The state as named tensors, in order: what save() writes and load_state_dict() takes.
   virtual std::vector<std::pair<std::string, Tensor>> state_dict() const = 0;
   /// Raises ValueError when the names do not fit, ShapeError when a size does not.
   virtual void load_state_dict(const std::vector<std::pair<std::string, Tensor>>& state) = 0;
+
+ private:
+  std::vector<std::optional<double>> initial_lrs_;
 };
 
 struct SGDOptions {

@@ -1,6 +1,7 @@
 """Sample inputs of every registered op, one module per family of ops."""
 
 from . import (
+    activations,
     arrange,
     conv,
     creation,
@@ -23,6 +24,7 @@ from .core import SAMPLES
 
 __all__ = [
     "SAMPLES",
+    "activations",
     "arrange",
     "conv",
     "creation",

@@ -586,3 +586,33 @@ def _(make):
         yield (make(2, size, 2), 1, 4, mode, align, scale), {}
     yield (make(3, 5), -1, 4, "linear"), {}
     yield error((make(3), 0, 0), {}, clew.ShapeError, "resize_dim_grad: expected sizes > 0")
+
+
+ALONG = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}
+
+
+def numpy_resample(x, size, mode="nearest", align_corners=None, *scales):
+    for i, n in enumerate(size):
+        scale = scales[i] if i < len(scales) else None
+        x = numpy_resize_dim(x, i + 2, n, ALONG.get(mode, mode), bool(align_corners), scale)
+    return x
+
+
+@samples("resample", ref=numpy_resample, torch=False)
+def _(make):
+    yield (make(1, 1, 2, 3), (4, 4)), {}
+    yield (make(2, 1, 4), (3,), "nearest-exact"), {}
+    if make.floating:  # pixels are rounded: test_module_parity.py compares them with PyTorch's
+        yield (make(2, 1, 4), (6,), "linear", True), {}
+        yield (make(1, 2, 3, 4), (5, 3), "bilinear", None, 1.7, None), {}
+        yield (make(1, 1, 3, 4), (2, 6), "bicubic", False), {}
+        yield (make(1, 1, 2, 3, 2), (3, 2, 4), "trilinear"), {}
+        yield (make(1, 1, 4, 4), (3, 2), "area"), {}
+        yield (make(1, 1, 2, 3, 2), (1, 2, 2), "area"), {}
+    yield error(
+        (make(1, 1, 3), (4,), "bilinear"), {}, NotImplementedError, "interpolate: expected input of 4"
+    )
+    yield error((make(1, 1, 3), (4,), "lanczos"), {}, NotImplementedError, "interpolate: expected mode")
+    yield error((make(1, 1, 3), (4,), "nearest", True), {}, ValueError, "expected align_corners=None")
+    yield error((make(1, 1, 3), (0,)), {}, clew.ShapeError, "interpolate: expected sizes > 0")
+    yield error((make(1, 1, 3), (2, 2)), {}, ValueError, "interpolate: expected 1 sizes, got 2")
