@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from clew import _C
+from clew._memory_format import strided
 
 Tensor = _C.Tensor
 _ops = _C.ops
@@ -22,6 +23,7 @@ __all__ = [
     "conj",
     "conj_physical",
     "cumulative_trapezoid",
+    "gradient",
     "hamming_window",
     "hann_window",
     "heaviside",
@@ -220,6 +222,49 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0,
     else:
         steps = x.diff(dim=dim)
     return (pairs * steps).cumsum(dim) / 2
+
+
+def gradient(input: Tensor, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> tuple[Tensor, ...]:
+    """Estimates derivatives along dimensions by differences of neighbours, central ones inside.
+
+    Args:
+        input: values on a grid, floating point.
+        spacing: the distance of neighbours: a number, one per dimension, or a vector of positions for each.
+        dim: the dimensions; None: all.
+        edge_order: 1 or 2, the order of the estimate at the ends.
+    Returns:
+        A tensor of the shape of `input` per dimension.
+    Raises:
+        ValueError: too few points, or other options than these.
+    Example:
+        >>> clew.gradient(clew.tensor([1.0, 4.0, 9.0]))[0].tolist()
+        [3.0, 4.0, 5.0]
+    """
+    dims = range(input.dim()) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+    if edge_order not in (1, 2):
+        raise ValueError(f"gradient: expected edge_order 1 or 2, got {edge_order}")
+    steps = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)
+    if len(steps) != len(dims):
+        raise ValueError(f"gradient: expected {len(dims)} spacings, got {len(steps)}")
+    out = []
+    for d, step in zip(dims, steps, strict=True):
+        x = input.movedim(d, -1)
+        n = x.shape[-1]
+        if n <= edge_order:
+            raise ValueError(f"gradient: expected more than {edge_order} points along dim {d}, got {n}")
+        if isinstance(step, Tensor) and step.dim() == 1:
+            gaps = step.diff().to(x.dtype)
+        else:
+            gaps = _f.full((n - 1,), float(step), dtype=x.dtype)
+        slopes = x.diff(dim=-1) / gaps
+        before, after = gaps[:-1], gaps[1:]
+        inside = (slopes[..., :-1] * after + slopes[..., 1:] * before) / (before + after)
+        first, last = slopes[..., :1], slopes[..., -1:]
+        if edge_order == 2:
+            first = first + (first - slopes[..., 1:2]) * gaps[0] / (gaps[0] + gaps[1])
+            last = last + (last - slopes[..., -2:-1]) * gaps[-1] / (gaps[-1] + gaps[-2])
+        out.append(_f.cat([first, inside, last], -1).movedim(-1, d))
+    return tuple(out)
 
 
 def poisson(input: Tensor, generator: Any = None) -> Tensor:
@@ -452,7 +497,10 @@ for _method in (
     _C._set_method(_method.__name__, _method)
 _C._set_method("conj_physical", conj_physical)
 _C._set_method("resolve_conj", resolve_conj)
+
+
 for _name in ("H", "mH"):
     _C._set_method(_name, property(adjoint))
 _C._set_method("real", property(real))
 _C._set_method("is_sparse", property(lambda self: False))
+_C._set_method("layout", property(lambda self: strided))

@@ -37,6 +37,7 @@ __all__ = [
     "pinverse",
     "qr",
     "slogdet",
+    "svd",
     "tensordot",
     "unique",
     "unique_consecutive",
@@ -319,6 +320,28 @@ def qr(input: Tensor, some: bool = True) -> tuple[Tensor, Tensor]:
         clew.Size([2, 2])
     """
     return _ops.linalg_qr(input, "reduced" if some else "complete")
+
+
+def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+    """Singular value decompositions A = U diag(S) V^T; see `clew.linalg.svd`, which returns V^T.
+
+    Args:
+        input: shape (*, m, n), floating point.
+        some: only as many columns as there are singular values.
+        compute_uv: False gives zeros for U and V.
+    Returns:
+        (U, S, V).
+    Example:
+        >>> clew.svd(clew.eye(2))[1].tolist()
+        [1.0, 1.0]
+    """
+    if not compute_uv:
+        m, n = input.shape[-2:]
+        batch = input.shape[:-2]
+        s = _ops.linalg_svdvals(input)
+        return input.new_zeros(*batch, m, m), s, input.new_zeros(*batch, n, n)
+    u, s, vt = _ops.linalg_svd(input, not some)
+    return u, s, vt.mT
 
 
 def _split(name: str, input: Tensor, at: Any, dim: int, least: int) -> tuple[Tensor, ...]:

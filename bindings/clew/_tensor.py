@@ -77,6 +77,12 @@ def type(self, dtype=None):
     """The name of the dtype as a string, or the tensor converted to `dtype`."""
     if dtype is None:
         return f"clew.{self.dtype!r}".replace("clew.clew.", "clew.")
+    if isinstance(dtype, str):
+        name = dtype.rpartition(".")[2]
+        named = _dtypes.get(name.removesuffix("Tensor").lower()) if name.endswith("Tensor") else None
+        dtype = named or getattr(_C, name, None)
+        if not isinstance(dtype, _C.dtype):
+            raise ValueError(f"type: expected a dtype or its name, got {name!r}")
     return _C._to(self, getattr(dtype, "_dtype", dtype), None, False)
 
 
@@ -348,7 +354,11 @@ def nonzero(self, *, as_tuple=False):
 
 @_method
 def share_memory_(self):
-    """Moves the data into memory that other processes see when they get the tensor; returns the tensor."""
+    """Moves the data into memory that other processes see when they get the tensor; returns the tensor.
+
+    Raises:
+        ValueError: the tensor is a view of another.
+    """
     from clew.utils._shared_memory import share
 
     return share(self)

@@ -55,13 +55,14 @@ TIERS: dict[str, tuple[str, str, str]] = {
         view_as_complex std_mean var_mean trapezoid isin searchsorted bucketize tensordot chain_matmul cdist
         broadcast_tensors broadcast_shapes hstack vstack dstack column_stack row_stack concat concatenate
         block_diag atleast_1d atleast_2d atleast_3d embedding_renorm_ poisson binomial autocast fft func vmap
-        random distributions distributed multiprocessing serialization hub onnx vision transforms overrides
-        viz summary fx""",
+        random distributions
+        distributed multiprocessing serialization hub onnx vision transforms overrides
+        viz summary fx pi inf nan e newaxis""",
         """uint16 uint32 uint64 float8_e4m3fn float8_e5m2 channels_last_3d layout set_num_interop_threads
         set_flush_denormal set_deterministic_debug_mode is_storage UntypedStorage from_file bartlett_window
         blackman_window hamming_window hann_window kaiser_window sparse_coo_tensor sparse_csr_tensor
         histogramdd cumulative_trapezoid gradient trapz lu_unpack svd_lowrank pca_lowrank lobpcg
-        segment_reduce narrow_copy quasirandom range symeig jit quantization sparse special FloatTensor
+        segment_reduce narrow_copy quasirandom range svd symeig jit quantization sparse special FloatTensor
         DoubleTensor HalfTensor LongTensor IntTensor ShortTensor ByteTensor CharTensor BoolTensor""",
     ),
     "Tensor": (
@@ -75,8 +76,8 @@ TIERS: dict[str, tuple[str, str, str]] = {
         register_post_accumulate_grad_hook set_ resize_ type_as as_subclass share_memory_ is_shared
         __deepcopy__ __reduce_ex__ untyped_storage pin_memory is_pinned eq_ ne_ lt_ le_ gt_ ge_ put_ unfold
         view_as reshape_as sum_to_size exponential_ geometric_ cauchy_ log_normal_""",
-        """names rename refine_names align_to is_set_to apply_ map_ to_sparse to_dense coalesce new storage
-        record_stream __cuda_array_interface__""",
+        """layout names rename refine_names align_to is_set_to apply_ map_ to_sparse to_dense coalesce new
+        storage record_stream __cuda_array_interface__""",
     ),
     "nn": (
         """Module Parameter Sequential ModuleList ModuleDict Identity Linear Conv1d Conv2d ConvTranspose2d

@@ -186,6 +186,7 @@ double cotangent_derivative(int64_t n, double x) {
 double polygamma(int64_t n, double x) {
   if (n == 0) return digamma(x);
   const double sign = n % 2 != 0 ? 1.0 : -1.0;
+  if (std::isinf(x)) return x > 0 ? sign * 0.0 : std::numeric_limits<double>::quiet_NaN();
   if (x <= 0) {
     if (x == std::floor(x)) return n % 2 != 0 ? HUGE_VAL : std::numeric_limits<double>::quiet_NaN();
     // Reflection: (-1)^n psi(1 - x) - psi(x) = pi times the derivative of the cotangent.

@@ -105,7 +105,7 @@ TensorMeta scatter_meta_named(const char* op, const Tensor& input, int64_t dim, 
   const int64_t d = wrap_dim(op, dim, input.dim());
   check_index_dtype(op, "index", index);
   check_index_shape(op, "input", input, d, index);
-  if (src.dim() != 0 || index.dim() == 0) {
+  if (src.dim() != 0) {
     CLEW_CHECK(src.dtype() == input.dtype(), DTypeError, op, ": expected src of dtype ", input.dtype(),
                ", got ", src.dtype());
     check_index_shape(op, "src", src, -1, index);

@@ -38,7 +38,12 @@ Tensor baddbmm_composite(const Tensor& input, const Tensor& batch1, const Tensor
              "baddbmm: expected batch1 (b, n, k) and batch2 (b, k, m), got ", batch1.sizes(), " and ",
              batch2.sizes());
   check_one_dtype("baddbmm", batch1, batch2);
-  return added("baddbmm", input, bmm(batch1, batch2), beta, alpha);
+  // Integers take the whole part of the factors here, and only here.
+  auto whole = [&](const Scalar& s) {
+    const bool cut = s.is_floating() && !is_floating(batch1.dtype()) && std::abs(s.to_double()) < 9e18;
+    return cut ? Scalar(s.to_int()) : s;
+  };
+  return added("baddbmm", input, bmm(batch1, batch2), whole(beta), whole(alpha));
 }
 
 Tensor addbmm_composite(const Tensor& input, const Tensor& batch1, const Tensor& batch2, const Scalar& beta,

@@ -503,7 +503,7 @@ CLEW_OP_PAGE(normal_of) = {{
     .doc = R"(Random numbers from normal distributions, one per element.
 
 Args:
-    mean, std: shapes that broadcast together, floating; std >= 0. Either may be a number. They get no gradient.
+    mean, std: shapes that broadcast together, floating; std >= 0. Either may be a number. Their gradient is zero.
     generator: default: the generator that manual_seed sets.
 Returns:
     Tensor of the broadcast shape and promoted dtype.
@@ -522,7 +522,10 @@ Example:
                    "normal: expected std >= 0, got a negative one");
       const Tensor m = mean.detach(), s = std.detach();
       const Tensor center = m + s * 0.0;  // shape and dtype of the result
-      return randn(center.sizes(), generator, center.options()) * s + m;
+      const Tensor drawn = randn(center.sizes(), generator, center.options()) * s + m;
+      if (!is_grad_enabled() || !(mean.requires_grad() || std.requires_grad())) return drawn;
+      // On the tape, with gradients of zero: nothing is taken from what the condition never picks.
+      return where(zeros({}, TensorOptions(DType::Bool).device(center.device())), mean + std, drawn);
     },
 }};
 Tensor normal_of(const Tensor& mean, const Tensor& std, const std::optional<Generator>& generator) {

@@ -279,7 +279,10 @@ Tensor matrix_norm_number(const Tensor& input, double ord, IntArrayRef dim, bool
   }
   int64_t along = size == 1 ? d.rows : d.columns, over = size == 1 ? d.columns : d.rows;
   const Tensor sums = sum(abs(x), IntArrayRef{along}, true);
-  const Tensor y = ord > 0 ? amax(sums, IntArrayRef{over}, true) : amin(sums, IntArrayRef{over}, true);
+  // The greatest of no sums is 0, as no norm is less.
+  const IntArrayRef left(&over, 1);
+  const bool none = sums.sizes()[static_cast<size_t>(over)] == 0;
+  const Tensor y = ord < 0 ? amin(sums, left, true) : none ? sum(sums, left, true) : amax(sums, left, true);
   const Shape both{std::min(d.rows, d.columns), std::max(d.rows, d.columns)};
   return keepdim ? y : squeeze(y, IntArrayRef(both));
 }

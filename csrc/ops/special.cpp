@@ -428,9 +428,14 @@ namespace {
 Tensor clamp_by_tensors(const Tensor& input, const std::optional<Tensor>& min,
                         const std::optional<Tensor>& max) {
   CLEW_CHECK(min || max, ValueError, "clamp: expected min or max or both, got neither");
-  Tensor y = input;
-  if (min) y = where(logical_or(y < *min, isnan(*min)), *min, y);
-  if (max) y = where(logical_or(y > *max, isnan(*max)), *max, y);
+  // NaN wins, in the input as in a limit, and nobody gets a gradient.
+  Tensor y = where(isnan(input), input.detach(), input);
+  auto limit = [&](const Tensor& at, const Tensor& beyond) {
+    const Tensor none = isnan(at);
+    y = where(none, at.detach(), where(beyond, at, y));
+  };
+  if (min) limit(*min, y < *min);
+  if (max) limit(*max, y > *max);
   return y;
 }
 

@@ -84,7 +84,13 @@ Tensor median_of_all(const char* op, const Tensor& input, bool skip_nan) {
     check_floating(op, input);
     return full({}, NAN, input.options());
   }
-  return std::get<0>(median_along(op, reshape(input, {-1}), 0, false, skip_nan));
+  const Tensor all = reshape(input, {-1});
+  if (!is_grad_enabled() || !apply_detail::wants_grad(input) || input.is_meta())
+    return std::get<0>(median_along(op, all, 0, false, skip_nan));
+  // Equal elements share the gradient evenly, as amax has it.
+  const Tensor plain = all.detach();
+  const Tensor value = std::get<0>(median_along(op, plain, 0, false, skip_nan));
+  return amax(masked_select(all, logical_or(eq(plain, value), logical_and(isnan(plain), isnan(value)))));
 }
 
 Tensor2 mode_composite(const Tensor& input, int64_t dim, bool keepdim) {
@@ -523,8 +529,8 @@ Tensor2 aminmax(const Tensor& input, std::optional<int64_t> dim, bool keepdim) {
 #define CLEW_MEDIAN(id, skip_nan, rule)                                                                      \
   CLEW_OP_PAGE(id) = {{                                                                                      \
       .name = #id,                                                                                           \
-      .doc = "The middle value of all elements; of two middles the lower. " rule                             \
-             "\n\nArgs:\n    input: shape (*).\n"                                                            \
+      .doc = "The middle value of all elements; of two middles the lower. Ties share the gradient "          \
+             "evenly. " rule "\n\nArgs:\n    input: shape (*).\n"                                            \
              "Returns:\n    0-dim tensor; NaN over nothing.\nExample:\n    >>> clew.tensor([3.0, 1.0, 2.0, " \
              "4.0])." #id "().item()\n    2.0",                                                              \
       .composite = [](const Tensor& input) { return median_of_all(#id, input, skip_nan); },                  \

@@ -76,6 +76,23 @@ CASES = [
         (4, 3, 2, 2, 3),
         (6,),
     ),
+    *[
+        case(
+            f"grid_sample-bicubic-{padding}-{corners}",
+            lambda m, x, g, padding=padding, corners=corners: m.nn.functional.grid_sample(
+                x, g, "bicubic", padding, corners
+            ),
+            (2, 2, 4, 5),
+            (2, 3, 3, 2),
+        )
+        for padding in ("zeros", "border", "reflection")
+        for corners in (True, False)
+    ],
+    case("pdist", lambda m, x: m.nn.functional.pdist(x, 3.0), (4, 3)),
+    case("gradient", lambda m, x: m.gradient(x, spacing=0.5, dim=1, edge_order=2)[0], (3, 5)),
+    case(
+        "gradient-places", lambda m, x: m.gradient(x, spacing=[m.tensor([0.0, 1.0, 3.0])], dim=0)[0], (3, 5)
+    ),
     case(
         "antialias-bilinear",
         lambda m, x: m.nn.functional.interpolate(x, (3, 5), mode="bilinear", antialias=True),
@@ -207,6 +224,16 @@ def test_vector_distributions() -> None:
     d = clew.distributions.MultivariateNormal(clew.tensor(loc), clew.tensor(cov))
     np.testing.assert_allclose(np.cov(d.sample((50000,)).numpy().T), cov, atol=0.15)
     assert clew.distributions.OneHotCategorical(clew.ones(3)).sample((5,)).sum(-1).tolist() == [1.0] * 5
+
+
+def test_shifts() -> None:
+    a = [[1, 5, -7], [2, 0, 3]]
+    for f in (lambda t: t << 2, lambda t: t >> 1, lambda t: 1 << t.abs(), lambda t: t << t.abs()):
+        assert f(clew.tensor(a)).tolist() == f(torch.tensor(a)).tolist()
+    t = clew.tensor(a)
+    same = t
+    t <<= 1
+    assert t is same and t.tolist() == [[2, 10, -14], [4, 0, 6]]
 
 
 def test_windows() -> None:

@@ -23,6 +23,12 @@ RUNS = [
     ("dcgan", []),
     ("reinforce", []),
     ("tiny_gpt", []),
+    ("graph_attention", []),
+    ("meta_learning", []),
+    ("sound_labels", []),
+    ("hogwild", []),
+    ("flow", []),
+    ("critic", []),
 ]
 
 
@@ -98,6 +104,25 @@ print("done")
     )
     result = clew_run(path)
     assert (result.returncode, result.stdout, result.stderr) == (0, "done\n", "")
+
+
+def test_compile_runs_eagerly_and_is_reported(tmp_path: Path) -> None:
+    path = script(
+        tmp_path,
+        """
+import torch
+import torch.version
+f = torch.compile(lambda x: x + 1)
+@torch.compile(mode="max-autotune")
+def g(x):
+    return x * 2
+print(g(f(torch.ones(1))).item(), torch.version.cuda)
+""",
+    )
+    result = clew_run(path)
+    assert (result.returncode, result.stdout) == (0, "4.0 None\n")
+    assert result.stderr.count("torch.compile (tier 1, not there yet") == 1
+    assert "program.py:4" in result.stderr and "eagerly" in result.stderr
 
 
 BEHAVIOUR = {

@@ -63,6 +63,20 @@ def sample():
     }
 
 
+def test_arrays():
+    shared = np.arange(6, dtype=np.int64)
+    obj = {
+        "a": np.ones((2, 3), np.float32),
+        "b": [shared, shared[2:4]],
+        "c": np.float32(1.5),
+        "d": np.array(2.0),
+    }
+    back = again(obj, weights_only=False)
+    assert type(back["a"]) is np.ndarray and back["a"].dtype == np.float32 and back["a"].shape == (2, 3)
+    assert back["b"][0].tolist() == [0, 1, 2, 3, 4, 5] and back["b"][1].tolist() == [2, 3]
+    assert back["c"] == 1.5 and back["d"].shape == () and back["d"] == 2.0
+
+
 def test_round_trip():
     obj = sample()
     same(obj, again(obj))

@@ -59,6 +59,25 @@ __all__ = [
 ]
 
 
+def _modules() -> None:
+    """The classes under the names of the modules that PyTorch keeps them in, as in `normal.Normal`."""
+    import re
+    import sys
+    import types
+
+    classes = [name for name in __all__ if name[0].isupper()]
+    places = {name: re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in classes}
+    places |= {"StudentT": "studentT", "Chi2": "chi2", "kl_divergence": "kl", "register_kl": "kl"}
+    for name, place in places.items():
+        path = f"{__name__}.{place}"
+        module = sys.modules.setdefault(path, types.ModuleType(path, f"Where {name} is kept in PyTorch."))
+        setattr(module, name, globals()[name])
+        globals()[place] = module
+
+
+_modules()
+
+
 def __getattr__(name: str) -> Any:
     from clew._missing import missing
 

@@ -443,6 +443,19 @@ def _reflect(at: Tensor, low: float, high: float) -> Tensor:
     return clew.where(flips, span - inside, inside) + low
 
 
+def _cubic_weights(t: Tensor) -> list[Tensor]:
+    """Weights of the four points around a place `t` behind the second of them."""
+    a = -0.75
+
+    def near(d: Tensor) -> Tensor:
+        return ((a + 2) * d - (a + 3)) * d * d + 1
+
+    def far(d: Tensor) -> Tensor:
+        return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+
+    return [weight.unsqueeze(1) for weight in (far(t + 1), near(t), near(1 - t), far(2 - t))]
+
+
 def grid_sample(
     input: Tensor,
     grid: Tensor,
@@ -455,7 +468,7 @@ def grid_sample(
     Args:
         input: shape (N, C, H, W), floating point.
         grid: shape (N, OH, OW, 2): (x, y) in [-1, 1] from edge to edge.
-        mode: bilinear or nearest.
+        mode: bilinear, nearest or bicubic (Keys' kernel with a = -0.75).
         padding_mode: what lies outside of the image: zeros, border or reflection.
         align_corners: -1 and 1 are the centres of the corner pixels, not the edges of the image.
     Returns:
@@ -470,10 +483,8 @@ def grid_sample(
         >>> clew.nn.functional.grid_sample(x, clew.zeros(1, 1, 1, 2), align_corners=True).tolist()
         [[[[2.0]]]]
     """
-    if mode not in ("bilinear", "nearest"):
-        if mode == "bicubic":
-            raise NotImplementedError("grid_sample: expected mode bilinear or nearest, got 'bicubic'")
-        raise clew.ArgumentError(f"grid_sample: expected mode bilinear or nearest, got {mode!r}")
+    if mode not in ("bilinear", "nearest", "bicubic"):
+        raise clew.ArgumentError(f"grid_sample: expected mode bilinear, nearest or bicubic, got {mode!r}")
     if padding_mode not in ("zeros", "border", "reflection"):
         raise clew.ArgumentError(
             f"grid_sample: expected padding_mode zeros, border or reflection, got {padding_mode!r}"
@@ -488,13 +499,15 @@ def grid_sample(
     n, c, h, w = input.shape
     oh, ow = grid.shape[1:3]
 
-    def pixel(at: Tensor, size: int) -> Tensor:
-        at = (at + 1) / 2 * (size - 1) if align_corners else ((at + 1) * size - 1) / 2
+    def place(at: Tensor, size: int) -> Tensor:
+        return (at + 1) / 2 * (size - 1) if align_corners else ((at + 1) * size - 1) / 2
+
+    def padded(at: Tensor, size: int) -> Tensor:
         if padding_mode == "reflection":
             at = _reflect(at, 0.0, size - 1.0) if align_corners else _reflect(at, -0.5, size - 0.5)
         return at if padding_mode == "zeros" else at.clamp(0, size - 1)
 
-    x, y = pixel(grid[..., 0], w), pixel(grid[..., 1], h)
+    x, y = place(grid[..., 0], w), place(grid[..., 1], h)
     flat = input.reshape(n, c, h * w)
 
     def take(ix: Tensor, iy: Tensor) -> Tensor:
@@ -504,6 +517,16 @@ def grid_sample(
         values = flat.gather(2, index).reshape(n, c, oh, ow)
         return clew.where(inside.unsqueeze(1), values, 0)
 
+    if mode == "bicubic":
+        x0, y0 = x.detach().floor(), y.detach().floor()
+        across, down = _cubic_weights(x - x0), _cubic_weights(y - y0)
+        rows = []
+        for k in range(4):
+            iy = padded(y0 + (k - 1), h)
+            taps = [take(padded(x0 + (i - 1), w), iy) * across[i] for i in range(4)]
+            rows.append((taps[0] + taps[1] + taps[2] + taps[3]) * down[k])
+        return rows[0] + rows[1] + rows[2] + rows[3]
+    x, y = padded(x, w), padded(y, h)
     if mode == "nearest":
         return take(x.detach().round(), y.detach().round())
     x0, y0 = x.detach().floor(), y.detach().floor()
@@ -513,12 +536,36 @@ def grid_sample(
     return top * (1 - wy) + bottom * wy
 
 
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """Distances between all pairs of rows.
+
+    Args:
+        input: shape (N, M), floating point.
+        p: which norm, not negative.
+    Returns:
+        Tensor of shape (N * (N - 1) / 2,): of rows 0 and 1, 0 and 2, ..., 1 and 2, ...
+    Raises:
+        clew.ShapeError: not a matrix.
+        ValueError: a negative p.
+    Example:
+        >>> clew.nn.functional.pdist(clew.tensor([[0.0], [3.0], [1.0]])).tolist()
+        [3.0, 1.0, 2.0]
+    """
+    if input.dim() != 2:
+        raise clew.ShapeError(f"pdist: expected shape (N, M), got {tuple(input.shape)}")
+    if p < 0:
+        raise ValueError(f"pdist: expected p >= 0, got {p}")
+    i, j = clew.triu_indices(input.shape[0], input.shape[0], 1)
+    return _ops.linalg_vector_norm(input[i] - input[j], float(p), -1)
+
+
 __all__ = [
     "affine_grid",
     "channel_shuffle",
     "conv3d",
     "fold",
     "grid_sample",
+    "pdist",
     "interpolate",
     "pixel_shuffle",
     "pixel_unshuffle",

@@ -345,15 +345,15 @@ def gradients(
     call: Callable, build: Callable, leaves: list, create_graph: bool = False, seeds: list | None = None
 ) -> list:
     args, kwargs = build(leaves)
-    outputs = [y for y in floating_outputs(call(*args, **kwargs)) if y.requires_grad]
+    results = floating_outputs(call(*args, **kwargs))
+    outputs = [y for y in results if y.requires_grad]
     if not outputs:
         return [None] * len(leaves)
+    if seeds is None:
+        # A result keeps its cotangent when others depend on nothing that requires grad.
+        seeds = [v for y, v in zip(results, cotangents(results), strict=True) if y.requires_grad]
     wanted = [x for x in leaves if x.requires_grad]
-    got = iter(
-        clew.autograd.grad(
-            outputs, wanted, seeds or cotangents(outputs), create_graph=create_graph, allow_unused=True
-        )
-    )
+    got = iter(clew.autograd.grad(outputs, wanted, seeds, create_graph=create_graph, allow_unused=True))
     return [next(got) if x.requires_grad else None for x in leaves]
 
 

@@ -41,7 +41,13 @@ def share(tensor: Any) -> Any:
     nbytes = tensor.numel() * tensor.element_size()
     moved = _on_mapping(_open_block(nbytes), tensor.dtype, tuple(tensor.shape), nbytes)
     moved.copy_(tensor.detach())
-    tensor.data = moved
+    try:
+        tensor.data = moved
+    except _C.ArgumentError:
+        raise _C.ArgumentError(
+            "share_memory_: expected a tensor with memory of its own, got a view of another "
+            "(clone() it first)"
+        ) from None
     _register()
     return tensor
 

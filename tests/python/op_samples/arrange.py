@@ -187,8 +187,8 @@ samples("column_stack", ref=lambda t: np.column_stack([np.atleast_1d(x) for x in
 
 @samples("meshgrid_of", ref=lambda t, indexing="ij": tuple(np.meshgrid(*t, indexing=indexing)), torch=False)
 def _(make):
-    yield plain(([make(2), make(3)],))
-    yield plain(([make(2), make(3), make(1)],), {"indexing": "xy"})
+    yield ([make(2), make(3)],), {}
+    yield ([make(2), make(3), make(1)],), {"indexing": "xy"}
     yield case(([make(2)],), {"indexing": "xy"})
     yield error(([make(2, 2)],), {}, clew.ShapeError, "meshgrid: expected vectors or numbers")
     yield error(([make(2)],), {"indexing": "ji"}, ValueError, "meshgrid: expected indexing 'ij' or 'xy'")

@@ -68,8 +68,17 @@ SPECIAL = {
     "digamma": (lambda x: tail(digamma)(x), 0.3, 5),
 }
 for name, (reference, lowest, highest) in SPECIAL.items():
-    # PyTorch's gradient of digamma at its poles is 0, by convention; here it is what polygamma is there.
-    samples(name, ref=wide(reference), torch=False if name == "digamma" else None)(unary(lowest, highest))
+    if name != "digamma":
+        samples(name, ref=wide(reference))(unary(lowest, highest))
+
+
+@samples("digamma", ref=wide(SPECIAL["digamma"][0]))
+def _(make):
+    yield from unary(0.3, 5, special=False)(make)
+    if make.floating:
+        yield plain(make.tensor([NAN, INF, -INF, 1.0, 0.5]))
+        # At poles PyTorch's gradient is what rounding makes of pi^2 / sin(pi x)^2; here it is infinite.
+        yield case((make.tensor([0.0, -0.0, -1.0]),), grad=False, torch=False)
 
 
 def check_erfinv(y, x):
@@ -102,18 +111,21 @@ def polygamma(n: int, x: float) -> float:
     return (-1) ** (n + 1) * math.factorial(n) * zeta(n + 1, x)
 
 
-# PyTorch's first polygamma has the digits of single precision.
-@samples(
-    "polygamma",
-    ref=lambda n, x: tail(lambda v: polygamma(n, v))(np.asarray(x, np.float64)),
-    torch=False,
-)
+@samples("polygamma", ref=lambda n, x: tail(lambda v: polygamma(n, v))(np.asarray(x, np.float64)))
 def _(make):
-    for n in (0, 1, 2, 4):
+    # PyTorch's derivative of digamma has nine digits, here and as the gradient of number 0.
+    exact = make.name != "float64"
+    for n in (0, 1):
+        yield case((n, make(2, 3, low=0.6, high=4)), torch=exact)
+    for n in (2, 4):
         yield (n, make(2, 3, low=0.6, high=4)), {}
-    yield (1, make(4, 3, low=0.6, high=4).transpose(0, 1)), {}
-    yield (1, make(low=0.6, high=4)), {}
-    yield (1, make(0, 3, low=0.6, high=4)), {}
+    yield case((1, make(4, 3, low=0.6, high=4).transpose(0, 1)), torch=exact)
+    yield case((1, make(low=0.6, high=4)), torch=exact)
+    yield (2, make(4, 3, low=0.6, high=4).transpose(0, 1)), {}
+    yield (2, make(0, 3, low=0.6, high=4)), {}
+    if make.floating:
+        # PyTorch has NaN at infinity, where the limit is 0.
+        yield case((2, make.tensor([INF, NAN])), grad=False, torch=False)
     yield error((-1, make(3)), {}, ValueError, "polygamma: expected n >= 0, got -1")
 
 
@@ -211,8 +223,7 @@ def numpy_limits(x, min=None, max=None):
     return y if max is None else np.minimum(y, np.asarray(max).astype(y.dtype))
 
 
-# Where a limit is NaN, PyTorch passes no gradient to the input.
-@samples("clamp.tensor", ref=numpy_limits, torch=False)
+@samples("clamp.tensor", ref=numpy_limits)
 def _(make):
     low = -1 if make.signed else 0
     yield (make(3, 4), make(3, 4, low=low, high=0), make(3, 4, low=1, high=2)), {}

@@ -82,7 +82,7 @@ real = torch.stack([Squares()[i][0] for i in range(64)])
 with torch.no_grad():
     first = (netG(fixed_noise).mean(0) - real.mean(0)).abs().mean().item()
 
-for epoch in range(10):
+for epoch in range(14):
     for data, _ in dataloader:
         netD.zero_grad()
         real_cpu = data.to(device)
@@ -113,4 +113,4 @@ for epoch in range(10):
 with torch.no_grad():
     last = (netG(fixed_noise).mean(0) - real.mean(0)).abs().mean().item()
 print(f"distance of the mean image: {first:.3f} before, {last:.3f} after")
-assert last < 0.8 * first, (first, last)
+assert last < 0.6 * first, (first, last)
