@@ -159,7 +159,8 @@ class AnyModule : public Module {
   template <class M>
     requires(std::is_base_of_v<Module, std::decay_t<M>> && !std::is_same_v<std::decay_t<M>, AnyModule>)
   AnyModule(M module)  // NOLINT(google-explicit-constructor): this conversion is the point of the type
-      : Module(module), run_([module](const Tensor& x) mutable -> Tensor { return run_module(module, x); }) {}
+      : Module(static_cast<const Module&>(module)),
+        run_([module](const Tensor& x) mutable -> Tensor { return run_module(module, x); }) {}
   Tensor forward(const Tensor& x) const { return run_(x); }
   Tensor operator()(const Tensor& x) const { return run_(x); }
 
