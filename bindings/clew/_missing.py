@@ -34,7 +34,6 @@ _INSTEAD: dict[str, str] = {
     "nn.Module.compile": "the module as it is; programs run eagerly",
     "compile": "the function or module as it is; programs run eagerly",
     "Tensor.new": "x.new_empty(size) or clew.tensor(data)",
-    "cuda.Stream": "the calls in the order in which they are written; the CPU runs them so",
     "distributed": "one process; threads share the work",
     "fft": "numpy.fft on x.numpy() for values without gradient",
     "jit": "the tensors and modules as they are; programs run eagerly",

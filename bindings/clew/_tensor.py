@@ -69,7 +69,8 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
             raise TypeError(f"to: expected a dtype, a device or a tensor, got {a.__class__.__name__}")
     if len(flags) > 1:
         copy = flags[1]
-    return _formatted(_C._to(self, dtype, device, copy), memory_format)
+    non_blocking = flags[0] if flags else non_blocking
+    return _formatted(_C._to(self, dtype, device, copy, non_blocking), memory_format)
 
 
 @_method
@@ -108,7 +109,9 @@ def cpu(self, memory_format=None):
 @_method
 def cuda(self, device=None, non_blocking=False, memory_format=None):
     """The tensor on a CUDA device."""
-    return _C._to(self, None, "cuda" if device is None else device, False)
+    return _formatted(
+        _C._to(self, None, "cuda" if device is None else device, False, non_blocking), memory_format
+    )
 
 
 @_method

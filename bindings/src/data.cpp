@@ -369,8 +369,8 @@ Tensor tensor_from_data(PyObject* data, std::optional<DType> dtype, std::optiona
 }
 
 PyObject* to_list(const Tensor& t) {
-  CLEW_CHECK(t.is_cpu(), DeviceError, "tolist: expected a tensor with data on the CPU, got one on ",
-             t.device());
+  CLEW_CHECK(!t.is_meta(), DeviceError, "tolist: expected a tensor with data, got one on ", t.device());
+  if (!t.is_cpu()) return to_list(t.detach().cpu());
   return dispatch<kAllDTypes>(t.dtype(), [&]<class T>() -> PyObject* {
     return list_level(t.data<T>(), t.sizes().data(), t.strides().data(), t.dim());
   });

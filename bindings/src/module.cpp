@@ -16,6 +16,7 @@ namespace clew::python {
 void init_autograd(py::module_& m);
 void init_profiling(py::module_& m);
 void init_optim(py::module_& m);
+void init_cuda(py::module_& m);
 
 const Generator* to_generator(PyObject* p) {
   const py::handle h(p);
@@ -168,12 +169,16 @@ void init_data(py::module_& m) {
       "from_dlpack", [](const py::object& o) { return from_dlpack(o.ptr()); },
       "A tensor that shares memory with any object that speaks DLPack.", py::arg("object"));
   m.def("_to_numpy", [](const Tensor& t) { return py::reinterpret_steal<py::object>(to_numpy(t)); });
-  m.def("_to", [](const Tensor& t, const py::object& dtype, const py::object& device, bool copy) {
-    const auto d = optional_dtype(dtype, "to");
-    const auto v = optional_device(device, "to");
-    const py::gil_scoped_release release;
-    return t.to(d, v, copy);
-  });
+  m.def(
+      "_to",
+      [](const Tensor& t, const py::object& dtype, const py::object& device, bool copy, bool non_blocking) {
+        const auto d = optional_dtype(dtype, "to");
+        const auto v = optional_device(device, "to");
+        const py::gil_scoped_release release;
+        return t.to(d, v, copy, non_blocking);
+      },
+      py::arg("tensor"), py::arg("dtype"), py::arg("device"), py::arg("copy"),
+      py::arg("non_blocking") = false);
   m.def(
       "equal", [](const Tensor& a, const Tensor& b) { return equal(a, b); },
       "True when shapes and all values are equal.\n\nExample:\n    >>> clew.equal(clew.ones(2), "
@@ -264,5 +269,6 @@ PYBIND11_MODULE(_C, m) {
   cp::init_state(m);
   cp::init_autograd(m);
   cp::init_optim(m);
+  cp::init_cuda(m);
   cp::init_profiling(m);
 }

@@ -249,6 +249,10 @@ class Run {
         g = sum_to_size(g, want.shape);
       }
       if (CLEW_UNLIKELY(g.dtype() != want.dtype)) g = g.to(want.dtype);
+      // A 0-dim tensor on the CPU may have gone along with tensors on a device.
+      if (CLEW_UNLIKELY(g.device() != want.device && g.dim() == 0 && want.device.type == DeviceType::CPU &&
+                        g.is_cuda()))
+        g = g.cpu();
       CLEW_CHECK(g.device() == want.device, DeviceError, source, ": expected a gradient on ", want.device,
                  ", got ", g.device());
       return g;

@@ -8,7 +8,7 @@ namespace {
 
 Tensor cotangent_for(const Tensor& t, Generator& gen) {
   const NoGradGuard guard;
-  return randn(t.sizes(), gen, TensorOptions(t.dtype()));
+  return randn(t.sizes(), gen, TensorOptions(t.dtype())).to(std::nullopt, t.device());
 }
 
 // sum over outputs of <output, cotangent>, the scalar whose gradient is checked.
@@ -56,7 +56,7 @@ std::string check_first(const TensorFunction& f, const TensorList& inputs, const
 
   for (size_t w = 0; w < wanted.size(); ++w) {
     const Tensor expected_shape = wanted[w];
-    const Tensor g = analytic[w].defined() ? contiguous(analytic[w])
+    const Tensor g = analytic[w].defined() ? contiguous(analytic[w].detach().cpu())
                                            : zeros(expected_shape.sizes(), TensorOptions(kDouble));
     CLEW_CHECK(g.sizes() == wanted[w].sizes(), ShapeError, "gradcheck: expected a gradient of shape ",
                wanted[w].sizes(), ", got ", g.sizes());
@@ -64,17 +64,18 @@ std::string check_first(const TensorFunction& f, const TensorList& inputs, const
     Tensor x;
     {
       const NoGradGuard guard;
-      x = clone(wanted[w]);
+      x = clone(wanted[w]).cpu();
     }
     TensorList moved = inputs;
-    moved[position[w]] = x;
     double* data = x.data<double>();
+    const auto value_at = [&](int64_t i, double v) {
+      data[i] = v;
+      moved[position[w]] = x.to(std::nullopt, wanted[w].device());
+      return weighted_sum(f, moved, cotangents);
+    };
     for (int64_t i = 0; i < x.numel(); ++i) {
       const double original = data[i];
-      data[i] = original + o.eps;
-      const double up = weighted_sum(f, moved, cotangents);
-      data[i] = original - o.eps;
-      const double down = weighted_sum(f, moved, cotangents);
+      const double up = value_at(i, original + o.eps), down = value_at(i, original - o.eps);
       data[i] = original;
       const double numeric = (up - down) / (2 * o.eps), computed = g.data<double>()[i];
       const bool both_nan = std::isnan(numeric) && std::isnan(computed);

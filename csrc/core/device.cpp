@@ -4,6 +4,7 @@
 #include <ostream>
 
 #include "clew/core/error.h"
+#include "clew/core/thread_state.h"
 
 namespace clew {
 
@@ -15,6 +16,7 @@ Device::Device(std::string_view text) {
     type = DeviceType::CPU;
   } else if (kind == "cuda") {
     type = DeviceType::CUDA;
+    index = thread_state.cuda_device;
   } else if (kind == "meta") {
     type = DeviceType::Meta;
   } else {

@@ -3,6 +3,7 @@
 #include <new>
 
 #include "clew/core/error.h"
+#include "core/backend.h"
 
 namespace clew {
 namespace {
@@ -17,6 +18,14 @@ Storage* Storage::allocate(size_t nbytes, Device device) {
   s->device_ = device;
   s->nbytes_ = nbytes;
   s->data_ = has_data ? static_cast<char*>(block) + kHeaderBytes : nullptr;
+  if (CLEW_UNLIKELY(device.type == DeviceType::CUDA)) {
+    try {
+      s->data_ = require_cuda("allocate", device).allocate(nbytes, device.index);
+    } catch (...) {
+      detail::deallocate(block, kHeaderBytes);
+      throw;
+    }
+  }
   return s;
 }
 
@@ -35,6 +44,8 @@ void Storage::destroy() noexcept {
   if (deleter_ != nullptr) {
     (*deleter_)();
     delete deleter_;
+  } else if (CLEW_UNLIKELY(device_.type == DeviceType::CUDA)) {
+    find_cuda_backend()->deallocate(data_, device_.index);
   }
   const size_t block_bytes = kHeaderBytes + (inline_data ? nbytes_ : 0);
   this->~Storage();

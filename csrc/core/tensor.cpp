@@ -5,6 +5,7 @@
 #include <new>
 
 #include "clew/core/thread_state.h"
+#include "core/backend.h"
 
 namespace clew {
 
@@ -117,9 +118,14 @@ int64_t Tensor::stride(int64_t d) const {
 Scalar Tensor::item() const {
   CLEW_CHECK(numel() == 1, ValueError, "item: expected a tensor with one element, got shape ", sizes(),
              " (use tolist() for more)");
-  CLEW_CHECK(is_cpu(), DeviceError, "item: expected data on the CPU, got a tensor on ", device());
+  CLEW_CHECK(!is_meta(), DeviceError, "item: expected a tensor with data, got one on ", device());
   return dispatch<kAllDTypes>(dtype(), [&]<class T>() -> Scalar {
-    const T v = *data<T>();
+    T v;
+    if (CLEW_LIKELY(is_cpu())) {
+      v = *data<T>();
+    } else {
+      require_cuda("item", device()).copy(&v, kCPU, data<T>(), device(), sizeof(T), false);
+    }
     if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
       return Scalar(static_cast<double>(static_cast<float>(v)));
     } else {

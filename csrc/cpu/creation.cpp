@@ -5,9 +5,11 @@
 
 #include "clew/core/parallel.h"
 #include "clew/dispatch/apply.h"
+#include "core/backend.h"
 #include "core/shapes.h"
 #include "cpu/copy.h"
 #include "cpu/loops.h"
+#include "kernels/checked_value.h"
 #include "kernels/iter_plan.h"
 #include "registry/slots.h"
 
@@ -150,54 +152,10 @@ Tensor contiguous_as(const Tensor& t, DType dtype) {
   return out;
 }
 
-namespace {
-
-/// `value` as a T, checked as PyTorch does: negative numbers wrap into unsigned types, infinities pass.
-template <class T>
-T checked_value(const char* op, const Scalar& value) {
-  auto fail = [&] {
-    detail::raise<ValueError>(op, ": expected a value that ", DTypeOf<T>::value, " can hold, got ", value);
-  };
-  if constexpr (std::is_same_v<T, bool>) {
-    return value.to_bool();
-  } else if constexpr (std::is_integral_v<T>) {
-    using Limits = std::numeric_limits<T>;
-    if (value.is_floating()) {
-      const double v = value.to_double();
-      // The bounds are powers of two or exact in double; the comparison refuses NaN.
-      const double low =
-          std::is_unsigned_v<T> ? -static_cast<double>(Limits::max()) : static_cast<double>(Limits::min());
-      constexpr auto kHalf = Limits::max() / 2 + 1;  // a power of two: exact in double, as max() is not
-      if (!(v >= low && v < static_cast<double>(kHalf) * 2)) fail();
-      return static_cast<T>(static_cast<int64_t>(v));
-    }
-    const int64_t v = value.to_int();
-    if (v > static_cast<int64_t>(Limits::max()) ||
-        v < (std::is_unsigned_v<T> ? -static_cast<int64_t>(Limits::max())
-                                   : static_cast<int64_t>(Limits::min())))
-      fail();
-    return static_cast<T>(v);
-  } else {
-    const double v = value.to_double();
-    const double limit = std::is_same_v<T, Half>       ? 65504.0
-                         : std::is_same_v<T, BFloat16> ? 3.3895313892515355e38
-                         : std::is_same_v<T, float> ? static_cast<double>(std::numeric_limits<float>::max())
-                                                    : std::numeric_limits<double>::max();
-    if (std::isfinite(v) && std::abs(v) > limit) fail();
-    if constexpr (std::is_same_v<T, double>) {
-      return v;
-    } else {
-      return T(static_cast<float>(v));
-    }
-  }
-}
-
-}  // namespace
-
 void fill_tensor(const char* op, const Tensor& out, const Scalar& value) {
   uint64_t bytes = 0;
   clew::dispatch<kAllDTypes>(out.dtype(), [&]<class T>() {
-    const T v = checked_value<T>(op, value);
+    const T v = kernels::checked_value<T>(op, value);
     std::memcpy(&bytes, &v, sizeof(T));
   });
   if (out.numel() == 0) return;
@@ -285,6 +243,11 @@ void cast_cpu(Tensor& out, const Tensor& input, DType) { copy_tensor(out, input)
 void copy_cpu(Tensor& out, const Tensor&, const Tensor& src) {
   if (!out.is_same(src)) copy_tensor(out, src);
 }
+void to_device_cpu(Tensor& out, const Tensor& input, bool non_blocking, const TensorOptions&) {
+  if (input.is_cpu()) return copy_tensor(out, input);
+  require_cuda("to_device", input.device())
+      .copy(out.raw_data(), kCPU, input.raw_data(), input.device(), input.nbytes(), non_blocking);
+}
 void fill_cpu(Tensor& out, const Tensor&, const Scalar& value) { fill_tensor("fill", out, value); }
 void zero_cpu(Tensor& out, const Tensor&) { fill_tensor("zero", out, 0); }
 
@@ -303,6 +266,7 @@ CLEW_CPU_KERNEL(linspace, linspace_cpu);
 CLEW_CPU_KERNEL(clone, clone_cpu);
 CLEW_CPU_KERNEL(cast, cast_cpu);
 CLEW_CPU_KERNEL(copy, copy_cpu);
+CLEW_CPU_KERNEL(to_device, to_device_cpu);
 CLEW_CPU_KERNEL(fill, fill_cpu);
 CLEW_CPU_KERNEL(zero, zero_cpu);
 

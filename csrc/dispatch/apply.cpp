@@ -1,5 +1,6 @@
 #include "clew/dispatch/apply.h"
 
+#include "core/backend.h"
 #include "core/shapes.h"
 
 namespace clew::apply_detail {
@@ -37,7 +38,9 @@ bool is_weak(const Tensor& t) { return t.body()->weak_scalar; }
                             " (convert with .to(dtype))");
 }
 
-[[noreturn, gnu::cold]] void device_mismatch(const OpInfo& op, const Slots& slots) {
+}  // namespace
+
+void device_mismatch(const OpInfo& op, const Slots& slots) {
   std::ostringstream list;
   for (const Tensor* t : slots) {
     if (t->defined()) list << " " << t->dtype() << t->sizes() << " on " << t->device() << ";";
@@ -46,10 +49,9 @@ bool is_weak(const Tensor& t) { return t.body()->weak_scalar; }
                              " move them with .to(device)");
 }
 
-}  // namespace
-
 Preparation prepare(const OpInfo& op, const Slots& slots, Device& device) {
-  Preparation p{.compute = DType::Float32, .promote_slots = op.promote_slots};
+  Preparation p{.compute = DType::Float32,
+                .promote_slots = op.promote == Promote::None ? 0 : op.promote_slots};
   const Tensor* first = nullptr;
   const Tensor* placed = nullptr;  // whose device counts
   bool uniform = true;
@@ -64,18 +66,16 @@ Preparation prepare(const OpInfo& op, const Slots& slots, Device& device) {
       placed = t;
       device = t->device();
     } else if (CLEW_UNLIKELY(t->device() != device)) {
-      // Numbers go along with any device, and 0-dim tensors on the CPU with meta, where no kernel reads them;
-      // all other tensors count, those that are not promoted too.
-      const bool meta = t->is_meta() || placed->is_meta();
-      const auto goes_along = [meta](const Tensor& x) {
-        return is_weak(x) || (meta && x.dim() == 0 && x.is_cpu());
-      };
+      // Numbers and 0-dim tensors on the CPU go along with any device; all other tensors count, those that
+      // are not promoted too.
+      const auto goes_along = [](const Tensor& x) { return x.is_cpu() && (is_weak(x) || x.dim() == 0); };
       if (goes_along(*placed)) {
         placed = t;
         device = t->device();
       } else if (!goes_along(*t)) {
         device_mismatch(op, slots);
       }
+      p.move = device.type == DeviceType::CUDA;
     }
     if (!promotes) continue;
     if (first == nullptr) {
@@ -84,6 +84,7 @@ Preparation prepare(const OpInfo& op, const Slots& slots, Device& device) {
     }
     uniform = uniform && t->dtype() == first->dtype() && is_weak(*t) == is_weak(*first);
   }
+  p.device = device;
   if (first == nullptr) return p;
   DType checked = op.dtype_slot < slots.size() && slots[op.dtype_slot].defined()
                       ? slots[op.dtype_slot].dtype()
@@ -121,6 +122,8 @@ Tensor prepare_tensor(const Tensor& t, const Preparation& p, int slot) {
     out.body()->weak_scalar = t.body()->weak_scalar;
   }
   if (p.contiguous && !out.is_contiguous()) out = clone(out);
+  // Kernels of promoting ops read numbers by value; all others want their arguments on the device.
+  if (p.move && !((p.promote_slots >> slot) & 1)) out = out.to(std::nullopt, p.device);
   return out;
 }
 
@@ -156,9 +159,12 @@ void no_kernel(const OpInfo& op, Device device) {
   if (device.type == DeviceType::Meta)
     detail::raise<DeviceError>(
         op.name, ": expected data, got a tensor on the meta device (the result's shape depends on values)");
-  detail::raise<DeviceError>(
-      op.name, ": expected device cpu or meta, got ", device,
-      " (this version has no CUDA backend library, so no driver or GPU was looked for; use device='cpu')");
+  detail::raise<DeviceError>(op.name, ": expected a tensor on cpu or meta, got one on ", device,
+                             " (this op has no CUDA kernel in this version; move its tensors with .cpu())");
+}
+
+void load_backend(const OpInfo& op, Device device) {
+  if (device.type == DeviceType::CUDA) require_cuda(op.name, device);
 }
 
 Ref<autograd::OpNode> make_node(const OpInfo& op, const Slots& slots, const Tensor* original) {

@@ -103,7 +103,8 @@ CLEW_HD float scale2(float p, uint32_t n) {
 }
 
 /// (e^r - 1 - r) / r^2 for |r| <= ln(2) / 2, highest power first.
-inline constexpr float kExp[] = {0.00138131529f, 0.00836941786f, 0.041668456f, 0.166665152f, 0.49999994f};
+inline constexpr float kExp0 = 0.00138131529f, kExp1 = 0.00836941786f, kExp2 = 0.041668456f,
+                       kExp3 = 0.166665152f, kExp4 = 0.49999994f;
 
 /// e^x, 1 ulp.
 CLEW_HD float exp(float x) {
@@ -112,11 +113,11 @@ CLEW_HD float exp(float x) {
   const float t = x * kLog2e + kRounder;
   const float n = t - kRounder;
   const float r = (x - n * kLn2Hi) - n * kLn2Lo;
-  float q = kExp[0];
-  q = q * r + kExp[1];
-  q = q * r + kExp[2];
-  q = q * r + kExp[3];
-  q = q * r + kExp[4];
+  float q = kExp0;
+  q = q * r + kExp1;
+  q = q * r + kExp2;
+  q = q * r + kExp3;
+  q = q * r + kExp4;
   const float p = (q * (r * r) + r) + 1.0f;
   return scale2(p, bits(t) - bits(kRounder));
 }
@@ -126,11 +127,11 @@ CLEW_HD float exp_normal(float x) {
   const float t = x * kLog2e + kRounder;
   const float n = t - kRounder;
   const float r = (x - n * kLn2Hi) - n * kLn2Lo;
-  float q = kExp[0];
-  q = q * r + kExp[1];
-  q = q * r + kExp[2];
-  q = q * r + kExp[3];
-  q = q * r + kExp[4];
+  float q = kExp0;
+  q = q * r + kExp1;
+  q = q * r + kExp2;
+  q = q * r + kExp3;
+  q = q * r + kExp4;
   const float p = (q * (r * r) + r) + 1.0f;
   return p * from_bits((bits(t) << 23) + 0x3f800000u);  // the shift drops all of kRounder
 }

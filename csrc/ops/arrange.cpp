@@ -58,7 +58,7 @@ Tensor repeat_by_tensor(const Tensor& input, const Tensor& repeats, std::optiona
   CLEW_CHECK(min(repeats).item<int64_t>() >= 0, ValueError, "repeat_interleave: expected repeats >= 0, got ",
              min(repeats).item<int64_t>());
   // Entry i stands between the ends of runs i - 1 and i.
-  const Tensor ends = cumsum(repeats.to(DType::Int64), 0);
+  const Tensor ends = cumsum(repeats.to(DType::Int64, x.device()), 0);
   const Tensor places = arange(ends.size(0) == 0 ? Scalar(0) : Scalar(select(ends, 0, n - 1).item<int64_t>()),
                                TensorOptions(DType::Int64).device(x.device()));
   return index_select(x, d, searchsorted(ends, places, false, true));

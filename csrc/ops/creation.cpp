@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "clew/dispatch/apply.h"
+#include "core/backend.h"
 #include "core/shapes.h"
 #include "registry/slots.h"
 
@@ -107,6 +108,16 @@ TensorMeta copy_meta(const Tensor& input, const Tensor& src) {
 }
 TensorMeta fill_meta(const Tensor& input, const Scalar&) { return input.meta(); }
 TensorMeta zero_meta(const Tensor& input) { return input.meta(); }
+
+TensorMeta to_device_meta(const Tensor& input, bool, const TensorOptions& options) {
+  CLEW_CHECK(!options.dtype_ || *options.dtype_ == input.dtype(), DTypeError,
+             "to_device: expected dtype None or ", input.dtype(), ", got ",
+             options.dtype_.value_or(input.dtype()), " (to() converts both dtype and device)");
+  const Device target = options.device_.value_or(input.device());
+  CLEW_CHECK(!input.is_meta() || target.type == DeviceType::Meta, DeviceError,
+             "to_device: expected a tensor with data, got one on the meta device (it has none to move)");
+  return input.meta();
+}
 
 GradList zero_grad(const Backward&, const Tensor& g) { return {zeros(g.sizes(), g.options())}; }
 
@@ -441,6 +452,35 @@ Example:
 }};
 Tensor cast(const Tensor& input, DType dtype) { return apply(cast_op, input, dtype); }
 
+CLEW_OP_PAGE(to_device) = {{
+    .name = "to_device",
+    .doc = R"(A copy of `input` on the device of `options`.
+
+Args:
+    input: shape (*).
+    non_blocking: return while a copy from or to pinned memory is under way.
+    dtype: None, or the dtype of `input`.
+    device: where the copy goes; default: the device of `input`.
+    requires_grad: whether operations on it are recorded.
+Returns:
+    Tensor of shape (*) and the dtype of `input`.
+Raises:
+    clew.DeviceError: the device is not there, or `input` has no data.
+    clew.DTypeError: another dtype.
+Example:
+    >>> clew.ops.to_device(clew.ones(2), device="cpu").tolist()
+    [1.0, 1.0])",
+    .layout = Layout::Contiguous,
+    .meta = to_device_meta,
+    .kernel = &to_device_kernel,
+    .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
+      return {g.to(std::nullopt, ctx.input_meta(0).device)};
+    },
+}};
+Tensor to_device(const Tensor& input, bool non_blocking, const TensorOptions& options) {
+  return apply(to_device_op, input, non_blocking, options);
+}
+
 CLEW_OP_PAGE(copy) = {{
     .name = "copy",
     .doc = R"(Overwrites `input` with `src`, broadcast to its shape and converted to its dtype.
@@ -463,7 +503,12 @@ Example:
     },
 }};
 Tensor copy(const Tensor& input, const Tensor& src) { return apply(copy_op, input, src); }
-Tensor copy_(const Tensor& input, const Tensor& src) { return apply_inplace(copy_op, input, src); }
+Tensor copy_(const Tensor& input, const Tensor& src) {
+  // The one op whose tensors may be on different devices.
+  if (CLEW_UNLIKELY(src.device() != input.device() && !input.is_meta() && !src.is_meta()))
+    return apply_inplace(copy_op, input, src.to(input.dtype(), input.device()));
+  return apply_inplace(copy_op, input, src);
+}
 
 CLEW_OP_PAGE(fill) = {{
     .name = "fill",
@@ -506,15 +551,19 @@ Example:
 Tensor zero(const Tensor& input) { return apply(zero_op, input); }
 Tensor zero_(const Tensor& input) { return apply_inplace(zero_op, input); }
 
-Tensor Tensor::to(std::optional<DType> dtype, std::optional<Device> device, bool copy) const {
+Tensor Tensor::to(std::optional<DType> dtype, std::optional<Device> device, bool copy,
+                  bool non_blocking) const {
   const Device target = device.value_or(this->device());
   if (target != this->device()) {
     CLEW_CHECK(!is_meta(), DeviceError,
                "to: expected a tensor with data, got one on the meta device (it has none to move)");
-    CLEW_CHECK(
-        target.type == DeviceType::Meta, DeviceError, "to: expected device cpu or meta, got ", target,
-        " (this version has no CUDA backend library, so no driver or GPU was looked for; use device='cpu')");
-    return ::clew::empty(sizes(), TensorOptions(dtype.value_or(this->dtype())).device(target));
+    if (target.type == DeviceType::Meta)
+      return ::clew::empty(sizes(), TensorOptions(dtype.value_or(this->dtype())).device(target));
+    if (target.type == DeviceType::CUDA) require_cuda("to", target);
+    // The narrower of the two dtypes travels.
+    const bool first = dtype && item_size(*dtype) < item_size(this->dtype());
+    const Tensor moved = to_device(first ? cast(*this, *dtype) : *this, non_blocking, TensorOptions(target));
+    return dtype && *dtype != moved.dtype() ? cast(moved, *dtype) : moved;
   }
   if (dtype && *dtype != this->dtype()) return cast(*this, *dtype);
   return copy ? ::clew::clone(*this) : *this;

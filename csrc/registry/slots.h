@@ -1,5 +1,6 @@
 // Every op's definition and kernel slot by name: `softmax_op`, `softmax_kernel`.
-// An op's page defines the first; the CPU backend defines the second where the op has a kernel.
+// An op's page defines the first; the CPU backend defines the second where the op has a kernel. Slots are
+// exported, since the libraries of other devices fill their own column.
 #pragma once
 
 #include "clew/ops/ops.h"
@@ -9,7 +10,7 @@ namespace clew {
 
 #define CLEW_DECLARE_SLOTS(id)                          \
   extern const OpDef<decltype(signatures::id)> id##_op; \
-  extern KernelSlot<decltype(signatures::id)> id##_kernel;
+  extern CLEW_API KernelSlot<decltype(signatures::id)> id##_kernel;
 #define CLEW_OP(name, R, ...) CLEW_DECLARE_SLOTS(name)
 #define CLEW_OP_INPLACE(name, R, ...) CLEW_DECLARE_SLOTS(name)
 #define CLEW_METHOD(name, R, ...) CLEW_DECLARE_SLOTS(name)

@@ -1,16 +1,42 @@
-"""CUDA devices, as far as this build has them: it asks, counts and seeds; the rest says what is missing."""
+"""CUDA devices: which there are, their streams, events and memory.
+
+Nothing is looked for before it is asked for: the first question opens the backend library, and where library,
+driver or device is missing, `is_available()` is False and everything else says what to do.
+"""
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from clew import _C
 from clew.cuda import amp, nvtx
+from clew.cuda._memory import (
+    empty_cache,
+    max_memory_allocated,
+    max_memory_reserved,
+    mem_get_info,
+    memory_allocated,
+    memory_reserved,
+    memory_stats,
+    memory_summary,
+    reset_peak_memory_stats,
+)
+from clew.cuda._streams import (
+    Event,
+    Stream,
+    StreamContext,
+    current_stream,
+    default_stream,
+    set_stream,
+    stream,
+)
 
 __all__ = [
     "Event",
     "OutOfMemoryError",
     "Stream",
+    "StreamContext",
     "amp",
     "current_device",
     "current_stream",
@@ -42,153 +68,216 @@ __all__ = [
     "seed_all",
     "set_device",
     "set_rng_state",
+    "set_stream",
+    "stream",
     "synchronize",
 ]
 
 OutOfMemoryError = _C.OutOfMemoryError
 
 
-def _none_here(name: str) -> _C.DeviceError:
-    return _C.DeviceError(
-        f"cuda.{name}: expected a CUDA device, got none (this build of Clew has no CUDA backend library, so "
-        "no driver or GPU was looked for; clew.cuda.is_available() is False, use device='cpu')"
-    )
-
-
 def is_available() -> bool:
-    """True when tensors can be made on a CUDA device; False in this build.
+    """True when tensors can be made on a CUDA device; never raises.
 
     Example:
-        >>> clew.cuda.is_available()
-        False
+        >>> clew.cuda.is_available() == (clew.cuda.device_count() > 0)
+        True
     """
-    return False
+    return device_count() > 0
 
 
 def device_count() -> int:
-    """Number of CUDA devices that can be used; 0 in this build."""
-    return 0
+    """Number of CUDA devices that can be used."""
+    return _C._cuda_device_count()
+
+
+def init() -> None:
+    """Looks for the library, the driver and the devices.
+
+    Raises:
+        clew.DeviceError: one of them is missing; the message says which, and how to get it.
+    """
+    _C._cuda_require("cuda.init", -1)
 
 
 def is_initialized() -> bool:
-    """True once a CUDA device was used; False in this build."""
-    return False
+    """True once a CUDA device was found; looks for nothing."""
+    return _C._cuda_is_loaded()
 
 
-def is_bf16_supported(including_emulation: bool = True) -> bool:
-    """True when a CUDA device computes in bfloat16; False in this build."""
-    return False
+def index_of(device: Any, what: str) -> int:
+    """The index that an integer, a string, a device or None (the current one) means; the device is there."""
+    if device is None:
+        index = -1
+    elif isinstance(device, int):
+        index = device
+    else:
+        device = _C.device(device)
+        if device.type != "cuda":
+            raise ValueError(f"cuda.{what}: expected a CUDA device, got {device}")
+        index = device.index
+    _C._cuda_require(f"cuda.{what}", index)
+    return current_index() if index < 0 else index
 
 
-def manual_seed(seed: int) -> None:
-    """Seeds the current device's generator; does nothing without CUDA, so that programs run anywhere."""
-    int(seed)
+def current_index() -> int:
+    return _C._cuda_current_device()
 
 
-def manual_seed_all(seed: int) -> None:
-    """Seeds the generators of all devices; does nothing without CUDA, so that programs run anywhere."""
-    int(seed)
+def current_device() -> int:
+    """Index of the current device of this thread.
+
+    Raises:
+        clew.DeviceError: there is none.
+    """
+    return index_of(None, "current_device")
 
 
-def seed() -> None:
-    """Seeds the current device's generator from the system; does nothing without CUDA."""
+def set_device(device: Any) -> None:
+    """Makes a device the current one of this thread: what "cuda" without an index means.
 
-
-def seed_all() -> None:
-    """Seeds the generators of all devices from the system; does nothing without CUDA."""
-
-
-def empty_cache() -> None:
-    """Gives unused device memory back; there is none without CUDA."""
-
-
-def ipc_collect() -> None:
-    """Frees device memory that other processes gave back; there is none without CUDA."""
-
-
-def reset_peak_memory_stats(device: Any = None) -> None:
-    """Starts the peaks anew; there are none without CUDA."""
-
-
-def memory_allocated(device: Any = None) -> int:
-    """Bytes of tensors on the device; 0 without CUDA."""
-    return 0
-
-
-def max_memory_allocated(device: Any = None) -> int:
-    """The largest `memory_allocated` so far; 0 without CUDA."""
-    return 0
-
-
-def memory_reserved(device: Any = None) -> int:
-    """Bytes that the allocator holds on the device; 0 without CUDA."""
-    return 0
-
-
-def max_memory_reserved(device: Any = None) -> int:
-    """The largest `memory_reserved` so far; 0 without CUDA."""
-    return 0
-
-
-def memory_stats(device: Any = None) -> dict[str, Any]:
-    """Figures of the device's allocator; none without CUDA."""
-    return {}
-
-
-def _raising(name: str, doc: str) -> Any:
-    def function(*args: Any, **kwargs: Any) -> Any:
-        raise _none_here(name)
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{doc}\n\n    Raises:\n        clew.DeviceError: this build has no CUDA.\n    "
-    return function
-
-
-current_device = _raising("current_device", "Index of the current device.")
-set_device = _raising("set_device", "Makes a device the current one.")
-get_device_name = _raising("get_device_name", "Name of a device.")
-get_device_capability = _raising("get_device_capability", "Compute capability of a device.")
-get_device_properties = _raising("get_device_properties", "Name, memory and processors of a device.")
-synchronize = _raising("synchronize", "Waits for all work on a device.")
-mem_get_info = _raising("mem_get_info", "Free and total bytes of a device.")
-memory_summary = _raising("memory_summary", "Figures of the allocator as text.")
-current_stream = _raising("current_stream", "The stream that work goes to.")
-default_stream = _raising("default_stream", "The stream that work goes to at first.")
-get_rng_state = _raising("get_rng_state", "State of a device's generator.")
-set_rng_state = _raising("set_rng_state", "Sets the state of a device's generator.")
-init = _raising("init", "Looks for the driver and the devices.")
-
-
-class _NeedsCuda:
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise _none_here(type(self).__name__)
-
-
-class Stream(_NeedsCuda):
-    """A queue of work on a device; raises clew.DeviceError in this build."""
-
-
-class Event(_NeedsCuda):
-    """A mark in a stream; raises clew.DeviceError in this build."""
+    Args:
+        device: an index, "cuda:1", or a device. A negative index does nothing.
+    Raises:
+        clew.DeviceError: it is not there.
+    """
+    if not (isinstance(device, int) and device < 0):
+        _C._cuda_set_device(index_of(device, "set_device"))
 
 
 class device:
     """Makes a device the current one within a block; None and negative indices do nothing.
 
     Raises:
-        clew.DeviceError: another device, since this build has no CUDA.
+        clew.DeviceError: it is not there.
     """
 
     def __init__(self, device: Any) -> None:
         self.idx = -1 if device is None else device
+        self._before = -1
 
     def __enter__(self) -> device:
         if not (isinstance(self.idx, int) and self.idx < 0):
-            raise _none_here("device")
+            index = index_of(self.idx, "device")
+            self._before = current_index()
+            _C._cuda_set_device(index)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        pass
+        if self._before >= 0:
+            _C._cuda_set_device(self._before)
+            self._before = -1
+
+
+class _DeviceProperties:
+    """Name, memory and processors of a device."""
+
+    def __init__(self, figures: tuple) -> None:
+        self.name, self.major, self.minor, self.multi_processor_count, self.total_memory = figures
+
+    def __repr__(self) -> str:
+        return (
+            f"DeviceProperties(name={self.name!r}, major={self.major}, minor={self.minor}, "
+            f"total_memory={self.total_memory}, multi_processor_count={self.multi_processor_count})"
+        )
+
+
+def get_device_properties(device: Any = None) -> _DeviceProperties:
+    """Name, memory and processors of a device.
+
+    Raises:
+        clew.DeviceError: it is not there.
+    """
+    return _DeviceProperties(_C._cuda_properties(index_of(device, "get_device_properties")))
+
+
+def get_device_name(device: Any = None) -> str:
+    """Name of a device.
+
+    Raises:
+        clew.DeviceError: it is not there.
+    """
+    return get_device_properties(index_of(device, "get_device_name")).name
+
+
+def get_device_capability(device: Any = None) -> tuple[int, int]:
+    """Compute capability of a device, such as (9, 0).
+
+    Raises:
+        clew.DeviceError: it is not there.
+    """
+    p = get_device_properties(index_of(device, "get_device_capability"))
+    return p.major, p.minor
+
+
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """True when the current device computes in bfloat16."""
+    return is_available() and (including_emulation or get_device_capability()[0] >= 8)
+
+
+def synchronize(device: Any = None) -> None:
+    """Waits for all work on a device.
+
+    Raises:
+        clew.DeviceError: it is not there.
+    """
+    _C._cuda_synchronize(index_of(device, "synchronize"))
+
+
+# --- random numbers --------------------------------------------------------------------------------
+# One stream of random numbers serves all devices, so that a program draws the same ones on each.
+
+
+def manual_seed(seed: int) -> None:
+    """Seeds the generator of the devices; does nothing without CUDA, so that programs run anywhere."""
+    if is_available():
+        _C.manual_seed(int(seed))
+    else:
+        int(seed)
+
+
+def manual_seed_all(seed: int) -> None:
+    """Seeds the generators of all devices; does nothing without CUDA, so that programs run anywhere."""
+    manual_seed(seed)
+
+
+def seed() -> None:
+    """Seeds the generator of the devices from the system; does nothing without CUDA."""
+    if is_available():
+        manual_seed(secrets.randbits(63))
+
+
+def seed_all() -> None:
+    """Seeds the generators of all devices from the system; does nothing without CUDA."""
+    seed()
+
+
+def get_rng_state(device: Any = "cuda") -> Any:
+    """State of the devices' generator, for `set_rng_state`.
+
+    Raises:
+        clew.DeviceError: there is no device.
+    """
+    index_of(device, "get_rng_state")
+    from clew.random import get_rng_state as state
+
+    return state()
+
+
+def set_rng_state(new_state: Any, device: Any = "cuda") -> None:
+    """Sets the state of the devices' generator.
+
+    Raises:
+        clew.DeviceError: there is no device.
+    """
+    index_of(device, "set_rng_state")
+    from clew.random import set_rng_state as set_state
+
+    set_state(new_state)
+
+
+def ipc_collect() -> None:
+    """Frees device memory that other processes gave back; there is none, as no memory is shared."""
 
 
 def __getattr__(name: str) -> Any:

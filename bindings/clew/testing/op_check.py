@@ -99,7 +99,10 @@ class OpUnderTest:
         return self.function(*args, **kwargs)
 
     def samples(self, dtype: str) -> Iterator[Sample]:
-        return self.spec.each(Maker(self.name, dtype, self.device))
+        for s in self.spec.each(Maker(self.name, dtype, self.device)):
+            if self.spec.creation and self.device != "cpu":
+                s.kwargs.setdefault("device", self.device)
+            yield s
 
     def tolerance(self) -> tuple[dict, float]:
         return {**TOLERANCE, **self.spec.tolerance}, 4 if self.spec.wide else 1
@@ -151,6 +154,8 @@ def check_reference(op: OpUnderTest, s: Sample, result: Any, what: str) -> None:
     elif s.ref:
         assert op.spec.ref is not None, f"{what}: expected a reference or a check"
         args, kwargs = map_tensors(to_array, (s.args, s.kwargs))
+        if op.spec.creation:
+            kwargs.pop("device", None)
         with np.errstate(all="ignore"):
             want = op.spec.ref(*args, **kwargs)
         table, factor = op.tolerance()
@@ -336,7 +341,7 @@ def cotangents(outputs: list, dtype: str | None = None) -> list:
     random = np.random.RandomState(3)
     found = []
     for y in outputs:
-        v = clew.tensor(random.uniform(-1, 1, tuple(y.shape)))
+        v = clew.tensor(random.uniform(-1, 1, tuple(y.shape)), device=y.device)
         found.append(v.to(y.dtype).to(getattr(clew, dtype)) if dtype else v.to(y.dtype))
     return found
 

@@ -1,27 +1,11 @@
 #include "cpu/isa/common.h"
+#include "kernels/convert.h"
 
 namespace clew::cpu::CLEW_ISA {
 namespace {
 
+using kernels::convert;
 using Kernel = void (*)(void* out, const void* in, int64_t n);
-
-/// One element. Defined for every input: see CastLoop.
-template <class To, class From>
-inline __attribute__((always_inline)) To convert(From x) {
-  if constexpr (std::is_same_v<To, bool>) {
-    return x != From(0);
-  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    using Wide = std::conditional_t<sizeof(To) == 8, int64_t, int32_t>;
-    constexpr Wide lowest =
-        static_cast<Wide>(static_cast<std::make_unsigned_t<Wide>>(1) << (8 * sizeof(Wide) - 1));
-    constexpr From limit = -static_cast<From>(lowest);
-    const bool fits = x < limit && x >= -limit;
-    const Wide v = static_cast<Wide>(fits ? x : From(0));
-    return static_cast<To>(fits ? v : lowest);
-  } else {
-    return static_cast<To>(x);
-  }
-}
 
 template <class To, class From>
 CLEW_ONE_COPY void contiguous(void* out, const void* in, int64_t n) {

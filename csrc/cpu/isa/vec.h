@@ -235,9 +235,10 @@ inline __attribute__((always_inline)) Vec<float> exp_lanes(const Vec<float>& in)
   const __m512 n = _mm512_sub_ps(t, _mm512_set1_ps(math::kRounder));
   const __m512 r =
       _mm512_fnmadd_ps(n, _mm512_set1_ps(math::kLn2Lo), _mm512_fnmadd_ps(n, _mm512_set1_ps(math::kLn2Hi), x));
-  __m512 q = _mm512_set1_ps(math::kExp[0]);
+  __m512 q = _mm512_set1_ps(math::kExp0);
 #pragma GCC unroll 4
-  for (int i = 1; i < 5; ++i) q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(math::kExp[i]));
+  for (const float c : {math::kExp1, math::kExp2, math::kExp3, math::kExp4})
+    q = _mm512_fmadd_ps(q, r, _mm512_set1_ps(c));
   const __m512 p = _mm512_add_ps(_mm512_fmadd_ps(q, _mm512_mul_ps(r, r), r), _mm512_set1_ps(1.0f));
   return reinterpret_cast<Vec<float>>(_mm512_maskz_scalef_ps(all, p, n));
 }

@@ -19,7 +19,7 @@ struct CLEW_API Device {
 
   constexpr Device() = default;
   constexpr Device(DeviceType t, int8_t i = 0) : type(t), index(i) {}  // NOLINT(google-explicit-constructor)
-  /// Parses "cpu", "cuda", "cuda:1", "meta". Raises ValueError otherwise.
+  /// Parses "cpu", "cuda" (the thread's current device), "cuda:1", "meta". Raises ValueError otherwise.
   explicit Device(std::string_view text);
 
   constexpr bool operator==(const Device&) const = default;

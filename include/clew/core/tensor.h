@@ -234,9 +234,16 @@ class CLEW_API Tensor {
   void set_data(const Tensor& value) const;
   /// The same data without history; not a differentiable view.
   Tensor detach() const;
-  /// Converts dtype and device; the same tensor when nothing changes (and `copy` is false).
-  Tensor to(std::optional<DType> dtype, std::optional<Device> device = std::nullopt, bool copy = false) const;
+  /// Converts dtype and device; the same tensor when nothing changes (and `copy` is false). `non_blocking`:
+  /// returns while the copy from or to pinned memory is under way.
+  Tensor to(std::optional<DType> dtype, std::optional<Device> device = std::nullopt, bool copy = false,
+            bool non_blocking = false) const;
   Tensor to(Device device) const { return to(std::nullopt, device); }
+  Tensor cpu() const { return to(std::nullopt, kCPU); }
+  /// On the thread's current CUDA device, unless another is named. Raises DeviceError where there is none.
+  Tensor cuda(std::optional<Device> device = std::nullopt, bool non_blocking = false) const {
+    return to(std::nullopt, device ? *device : Device("cuda"), false, non_blocking);
+  }
   /// The version counter moves on: every in-place write does this.
   void bump_version() const { body_->storage->bump_version(); }
 

@@ -57,11 +57,14 @@ struct Preparation {
   uint32_t promote_slots;
   bool cast = false;
   bool contiguous = false;
-  bool needed() const { return cast || contiguous; }
+  bool move = false;  // 0-dim CPU tensors among tensors on `device`
+  Device device = kCPU;
+  bool needed() const { return cast || contiguous || move; }
 };
 /// Checks dtypes and devices; decides on promotion and contiguity. `device` is left alone without tensors.
 CLEW_API Preparation prepare(const OpInfo& op, const Slots& slots, Device& device);
 CLEW_API Tensor prepare_tensor(const Tensor& t, const Preparation& p, int slot);
+[[noreturn]] CLEW_API void device_mismatch(const OpInfo& op, const Slots& slots);
 
 inline Tensor prepared(const Tensor& t, const Preparation& p, int& slot) {
   return prepare_tensor(t, p, slot++);
@@ -92,6 +95,20 @@ void read_options(const T&, Device&, bool&) {}
 CLEW_API Tensor allocate(const TensorMeta& m, Device device);
 CLEW_API Tensor make_view(const Tensor& base, const Geometry& g);
 [[noreturn]] CLEW_API void no_kernel(const OpInfo& op, Device device);
+/// Opens the library of `device` unless that was done, for an op that has no kernel there yet. Raises
+/// DeviceError where there is no such library or device.
+CLEW_API void load_backend(const OpInfo& op, Device device);
+
+/// The kernel of `device`, which is not meta. Raises DeviceError.
+template <class Sig>
+auto kernel_for(const OpInfo& op, const KernelSlot<Sig>& slot, Device device) {
+  const auto& entry = slot.column[static_cast<int>(device.type)];
+  if (CLEW_UNLIKELY(entry == nullptr)) {
+    load_backend(op, device);
+    if (entry == nullptr) no_kernel(op, device);
+  }
+  return entry;
+}
 
 inline Tensor allocate_all(const TensorMeta& m, Device d) { return allocate(m, d); }
 template <size_t N>
@@ -182,12 +199,11 @@ R execute(const OpDef<R(A...)>& op, Device device, const std::remove_cvref_t<A>&
     if (device.type == DeviceType::Meta) no_kernel(op.info, device);
     return op.compute(args...);
   }
-  R out = allocate_all(op.meta(args...), device);
-  if (CLEW_LIKELY(device.type != DeviceType::Meta)) {
-    const auto kernel = op.kernel->column[static_cast<int>(device.type)];
-    if (CLEW_UNLIKELY(kernel == nullptr)) no_kernel(op.info, device);
-    kernel(out, args...);
-  }
+  const auto meta = op.meta(args...);
+  if (CLEW_UNLIKELY(device.type == DeviceType::Meta)) return allocate_all(meta, device);
+  const auto kernel = kernel_for(op.info, *op.kernel, device);
+  R out = allocate_all(meta, device);
+  kernel(out, args...);
   return out;
 }
 
@@ -245,14 +261,14 @@ Tensor apply_inplace_now(const OpDef<Tensor(const Tensor&, A...)>& op, const Ten
   const Slots slots(self, args...);
   Device device = self.device();
   const Preparation p = prepare(op.info, slots, device);
+  if (CLEW_UNLIKELY(device != self.device())) device_mismatch(op.info, slots);
   const bool recording = thread_state.grad_enabled && any_requires_grad(slots);
   const Tensor original = recording ? preserve(op.info, self, slots) : Tensor();
   auto run = [&](const Tensor& first, const auto&... ready) {
     const TensorMeta m = op.meta(first, ready...);
     check_result_fits(op.info, self, m);
     if (device.type == DeviceType::Meta) return self.storage()->bump_version(op.info.name);
-    const auto kernel = op.kernel->column[static_cast<int>(device.type)];
-    if (kernel == nullptr) no_kernel(op.info, device);
+    const auto kernel = kernel_for(op.info, *op.kernel, device);
     if (m.dtype == self.dtype() && writes_directly(op.info, self, slots, p)) {
       Tensor target = self;
       kernel(target, first, ready...);

@@ -200,3 +200,16 @@ def _(make):
 
 
 samples("zero", ref=np.zeros_like)(layouts)
+
+
+@samples("to_device", ref=lambda x, non_blocking=False: x, creation=True)
+def _(make):
+    yield make(3, 4), {"device": make.device}
+    yield make(3, 4).transpose(0, 1), {"device": make.device, "non_blocking": True}
+    yield make(), {"device": make.device}
+    yield make(0, 3), {"device": make.device}
+    other = clew.int64 if make.floating else clew.float32
+    yield error(make(3), {"dtype": other}, clew.DTypeError, "to_device: expected dtype None or")
+    yield error(
+        make(3).to("meta"), {"device": "cpu"}, clew.DeviceError, "to_device: expected a tensor with data"
+    )

@@ -1,0 +1,30 @@
+// The kernels of the CUDA column, one function per family that fills it.
+#pragma once
+
+#include "registry/slots.h"
+
+/// Fills the CUDA column of an op's kernel slot: `CLEW_CUDA_KERNEL(softmax, softmax_cuda);`
+#define CLEW_CUDA_KERNEL(id, fn) \
+  (::clew::id##_kernel.column[static_cast<int>(::clew::DeviceType::CUDA)] = (fn))
+
+namespace clew::cuda {
+
+void register_creation();
+void register_linalg();
+void register_norm();
+void register_pointwise();
+void register_random();
+void register_reduce();
+void register_shape();
+
+inline void register_kernels() {
+  register_creation();
+  register_linalg();
+  register_norm();
+  register_pointwise();
+  register_random();
+  register_reduce();
+  register_shape();
+}
+
+}  // namespace clew::cuda
