@@ -50,6 +50,8 @@ class CMakeBuild(build_ext):
         if ninja := shutil.which("ninja"):
             # Named, because a build environment of pip's is gone when the next build reads the cache.
             configure += ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
+        if cuda := os.environ.get("CLEW_CUDA"):
+            configure.append(f"-DCLEW_CUDA={cuda}")
         configure += os.environ.get("CLEW_CMAKE_ARGS", "").split()
         install = [cmake, "--install", str(build), "--prefix", str(target)]
         if not self.debug:

@@ -16,6 +16,7 @@ void register_pointwise();
 void register_random();
 void register_reduce();
 void register_shape();
+void register_special();
 
 inline void register_kernels() {
   register_creation();
@@ -25,6 +26,7 @@ inline void register_kernels() {
   register_random();
   register_reduce();
   register_shape();
+  register_special();
 }
 
 }  // namespace clew::cuda

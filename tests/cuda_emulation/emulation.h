@@ -89,10 +89,10 @@ using dim3 = clew::emulation::Dim3;
 #define blockDim (::clew::emulation::here.threads)
 #define gridDim (::clew::emulation::here.blocks)
 
-#define CLEW_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                          \
-  do {                                                                                       \
-    static_cast<void>(stream);                                                               \
-    ::clew::emulation::run(#kernel, (grid), (block), (shared_bytes), (kernel), __VA_ARGS__); \
+#define CLEW_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                       \
+  do {                                                                                                    \
+    static_cast<void>(stream);                                                                            \
+    ::clew::emulation::run(#kernel, (grid), (block), (shared_bytes), (kernel)__VA_OPT__(, ) __VA_ARGS__); \
   } while (false)
 #define CLEW_UNROLL
 #define CLEW_SHARED(T, name, count)      \
