@@ -21,6 +21,8 @@ __global__ void warp_values(int* down, int* up, int* cross, int* from, unsigned*
   ballot[i] = __ballot_sync(kEveryLane, i % 3 == 0);
 }
 
+__global__ void wrong_mask() { __syncwarp(threadIdx.x == 3 ? 1u : kEveryLane); }
+
 // Turns the elements of each block round by way of shared memory; `barrier` false forgets the barrier.
 __global__ void reverse(const int* in, int* out, bool barrier) {
   CLEW_SHARED(int, tile, kBlockThreads);
@@ -45,7 +47,7 @@ __global__ void half_a_warp(double* out) {
 
 __global__ void counts(int* total, int* dynamic_bytes_are_garbage) {
   CLEW_DYNAMIC_SHARED(unsigned char, bytes);
-  if (threadIdx.x == 0) *dynamic_bytes_are_garbage += bytes[0] != 0 && bytes[99] != 0;
+  if (threadIdx.x == 0 && threadIdx.y == 0) *dynamic_bytes_are_garbage += bytes[0] != 0 && bytes[99] != 0;
   atomicAdd(total, static_cast<int>(blockIdx.y * 100 + threadIdx.y));
 }
 
@@ -103,6 +105,7 @@ TEST_CASE("threads that leave before a barrier are an error", "[cuda][emulation]
     CHECK(text.find("40 at the barrier") != std::string::npos);
     CHECK(text.find("24 that had returned") != std::string::npos);
   }
+  CHECK_THROWS_AS(([] { CLEW_LAUNCH(wrong_mask, 1, 32, 0, nullptr); }()), clew::InternalError);
   std::vector<double> sums(32);  // it runs on after that
   CLEW_LAUNCH(half_a_warp, 1, 32, 0, nullptr, sums.data());
   CHECK(sums[0] == 120);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <exception>
 #include <map>
 #include <memory>
 #include <random>
@@ -14,6 +15,7 @@
 #include "clew/core/error.h"
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -42,7 +44,12 @@ struct Fiber {
     CLEW_CHECK(stack != MAP_FAILED, OutOfMemoryError, "emulation: expected memory for a fiber, got none");
     mprotect(stack, 4096, PROT_NONE);
   }
-  ~Fiber() { munmap(stack, kStackBytes); }
+  ~Fiber() {
+#if defined(__SANITIZE_ADDRESS__)
+    __asan_unpoison_memory_region(stack, kStackBytes);  // frames that were given up leave their marks
+#endif
+    munmap(stack, kStackBytes);
+  }
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 };
@@ -99,6 +106,7 @@ class Block {
  private:
   void resume(Fiber* fiber);
   [[noreturn]] void stuck() const;
+  static void give_up();
 
   const char* name_;
   const std::function<void()>& kernel_;
@@ -106,6 +114,7 @@ class Block {
   std::map<const void*, Bytes> shared_;
   std::vector<Thread> threads_;
   std::vector<Warp> warps_;
+  std::exception_ptr failure_;
 };
 
 // The scheduler's side of this host thread. Stacks are kept for the next block.
@@ -156,7 +165,12 @@ void fiber_main() {
 }
 
 void Block::body() {
-  kernel_();
+  // A fiber has no caller to throw to: the scheduler throws for it.
+  try {
+    kernel_();
+  } catch (...) {
+    failure_ = std::current_exception();
+  }
   threads_[current].state = State::Done;
 }
 
@@ -180,6 +194,12 @@ void Block::suspend(State why) {
   current = mine;
 }
 
+/// Drops the threads that wait: their stacks hold nothing that needs its destructor.
+void Block::give_up() {
+  machine.idle.clear();
+  machine.fibers.clear();
+}
+
 void Block::stuck() const {
   unsigned waiting = 0, done = 0, at_warp = 0;
   for (const Thread& t : threads_) {
@@ -187,9 +207,7 @@ void Block::stuck() const {
     at_warp += t.state == State::AtWarp;
     done += t.state == State::Done;
   }
-  // The stacks of the threads that wait hold nothing that needs its destructor.
-  machine.idle.clear();
-  machine.fibers.clear();
+  give_up();
   detail::raise<InternalError>("emulation: expected all threads of a block of ", name_,
                                " at its barrier, got ", waiting, " at the barrier, ", at_warp,
                                " at a warp collective, ", done, " that had returned");
@@ -205,6 +223,10 @@ void Block::run(const std::vector<unsigned>& order) {
       t.state = State::Ready;
       resume(t.fiber);
       ran = true;
+      if (failure_) {
+        give_up();
+        std::rethrow_exception(failure_);
+      }
       if (t.state == State::Done) {
         machine.idle.push_back(t.fiber);
         t.fiber = nullptr;
