@@ -30,9 +30,55 @@ constexpr unsigned char kGarbage = 0xcb;
 
 enum class State : uint8_t { New, Ready, AtBlockBarrier, AtWarp, Done };
 
+// Where a thread of execution stands. swapcontext() would do, but for its two system calls each time.
+#if defined(__x86_64__)
+using Context = void*;  // its stack pointer; all else that must be kept lies on its stack
+extern "C" void clew_emulation_switch(void** from, void* to);
+asm(R"(
+  .text
+  .type clew_emulation_switch, @function
+clew_emulation_switch:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+  .size clew_emulation_switch, . - clew_emulation_switch
+)");
+void change_over(Context& from, Context& to) { clew_emulation_switch(&from, to); }
+void prepare(Context& context, void* stack, size_t nbytes, void (*main)()) {
+  // As if `main` were about to be called: six registers, then where to return to; behind that the stack is
+  // aligned as after a call.
+  void** top = reinterpret_cast<void**>(static_cast<char*>(stack) + nbytes) - 10;
+  std::fill(top, top + 10, nullptr);
+  top[6] = reinterpret_cast<void*>(main);
+  context = top;
+}
+#else
+using Context = ucontext_t;
+void change_over(Context& from, Context& to) { swapcontext(&from, &to); }
+void prepare(Context& context, void* stack, size_t nbytes, void (*main)()) {
+  getcontext(&context);
+  context.uc_stack.ss_sp = stack;
+  context.uc_stack.ss_size = nbytes;
+  context.uc_link = nullptr;
+  makecontext(&context, main, 0);
+}
+#endif
+
 // A stack on which threads run, one after another unless one has to wait.
 struct Fiber {
-  ucontext_t context{};
+  Context context{};
   void* stack = nullptr;
   unsigned thread = 0;  // the one that it runs
   void* fake_stack = nullptr;
@@ -119,7 +165,7 @@ class Block {
 
 // The scheduler's side of this host thread. Stacks are kept for the next block.
 struct Machine {
-  ucontext_t scheduler{};
+  Context scheduler{};
   void* fake_stack = nullptr;
   const void* stack = nullptr;
   size_t stack_bytes = 0;
@@ -133,7 +179,7 @@ void leave_to_scheduler(Fiber* fiber) {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_start_switch_fiber(&fiber->fake_stack, machine.stack, machine.stack_bytes);
 #endif
-  swapcontext(&fiber->context, &machine.scheduler);
+  change_over(fiber->context, machine.scheduler);
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(fiber->fake_stack, &machine.stack, &machine.stack_bytes);
 #endif
@@ -152,15 +198,10 @@ void fiber_main() {
   }
 }
 
-// On its own: the compiler must not keep variables in registers over getcontext.
-[[gnu::noinline]] Fiber* new_fiber() {
+Fiber* new_fiber() {
   machine.fibers.push_back(std::make_unique<Fiber>());
   Fiber* fiber = machine.fibers.back().get();
-  getcontext(&fiber->context);
-  fiber->context.uc_stack.ss_sp = fiber->stack;
-  fiber->context.uc_stack.ss_size = kStackBytes;
-  fiber->context.uc_link = nullptr;
-  makecontext(&fiber->context, fiber_main, 0);
+  prepare(fiber->context, fiber->stack, kStackBytes, fiber_main);
   return fiber;
 }
 
@@ -180,7 +221,7 @@ void Block::resume(Fiber* fiber) {
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_start_switch_fiber(&machine.fake_stack, fiber->stack, kStackBytes);
 #endif
-  swapcontext(&machine.scheduler, &fiber->context);
+  change_over(machine.scheduler, fiber->context);
 #if defined(__SANITIZE_ADDRESS__)
   __sanitizer_finish_switch_fiber(machine.fake_stack, nullptr, nullptr);
 #endif
