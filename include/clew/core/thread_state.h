@@ -20,7 +20,7 @@ struct ThreadState {
   bool grad_enabled = true;
   bool inference = false;
   bool anomaly = false;
-  int8_t cuda_device = 0;  // the current one: what "cuda" without an index means
+  int8_t cuda_device = 0;                             // the current one: what "cuda" without an index means
   autograd::SavedTensorHooks* saved_hooks = nullptr;  // innermost active ones, not owned
 };
 CLEW_FAST_TLS CLEW_API extern thread_local constinit ThreadState thread_state;
