@@ -99,6 +99,9 @@ TensorList tensor_split_even(const Tensor& input, int64_t sections, int64_t dim)
              "tensor_split: expected at least one dimension, got a 0-dim tensor");
   CLEW_CHECK(sections > 0, ValueError, "tensor_split: expected sections > 0, got ", sections);
   const int64_t d = wrap_dim("tensor_split", dim, input.dim()), n = size_at(input, d);
+  const int64_t most = std::max<int64_t>(n, 1 << 20);
+  CLEW_CHECK(sections <= most, ValueError, "tensor_split: expected sections <= ", most, ", got ", sections,
+             " (dimension of size ", n, ")");
   Shape ends;
   for (int64_t i = 1, end = 0; i < sections; ++i) {
     end += n / sections + (i <= n % sections ? 1 : 0);

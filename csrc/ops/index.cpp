@@ -116,6 +116,10 @@ TensorMeta scatter_meta(const Tensor& input, int64_t dim, const Tensor& index, c
                         std::optional<std::string_view> reduce) {
   CLEW_CHECK(!reduce || *reduce == "add" || *reduce == "multiply", ValueError,
              "scatter: expected reduce to be 'add', 'multiply' or None, got '", reduce.value_or(""), "'");
+  CLEW_CHECK(reduce != "multiply" || !is_grad_enabled() || (!input.requires_grad() && !src.requires_grad()),
+             NotImplementedError,
+             "scatter: expected input and src that do not require grad with reduce='multiply', got one that "
+             "does (multiply by the gathered values instead)");
   return scatter_meta_named("scatter", input, dim, index, src);
 }
 TensorMeta scatter_add_meta(const Tensor& input, int64_t dim, const Tensor& index, const Tensor& src) {
@@ -408,7 +412,7 @@ Args:
     dim: the dimension.
     index: int64 or int32, with the dimensions of `input`.
     src: at least as large as `index`, dtype of `input`; or a number.
-    reduce: 'add' or 'multiply' what stands there instead of replacing it; then without a gradient.
+    reduce: 'add' or 'multiply' what stands there instead of replacing it; 'multiply' without a gradient.
 Returns:
     Tensor of shape (*).
 Raises:
@@ -422,11 +426,12 @@ Example:
     .kernel = &scatter_kernel,
     .saves = kSavesNothing.input(1),
     .grad = [](const Backward& ctx, const Tensor& g) -> GradList {
-      CLEW_CHECK(!ctx.arg<std::optional<std::string_view>>(4), NotImplementedError,
-                 "scatter: expected reduce=None where a gradient is wanted, got '",
-                 ctx.arg<std::optional<std::string_view>>(4).value_or(""), "' (use scatter_add)");
       Tensor input;
-      if (ctx.needs(0)) input = scatter(g, ctx.arg<int64_t>(1), ctx.input(1), zeros({}, g.options()));
+      if (ctx.arg<std::optional<std::string_view>>(4)) {  // 'add'
+        input = g;
+      } else if (ctx.needs(0)) {
+        input = scatter(g, ctx.arg<int64_t>(1), ctx.input(1), zeros({}, g.options()));
+      }
       return {input, Tensor(), ctx.needs(2) ? scatter_src_grad(ctx, g) : Tensor()};
     },
 }};

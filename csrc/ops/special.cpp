@@ -254,12 +254,12 @@ CLEW_OP_PAGE(polygamma) = {{
     .doc = R"(Derivative number n of digamma.
 
 Args:
-    n: which derivative, >= 0.
+    n: which derivative, in [0, 170].
     input: any shape; integers become the default floating dtype.
 Returns:
     Tensor of the shape of `input`.
 Raises:
-    ValueError: a negative n.
+    ValueError: another n.
 Example:
     >>> round(clew.polygamma(1, clew.tensor(1.0, dtype=clew.float64)).item(), 12)
     1.644934066848)",
@@ -268,7 +268,8 @@ Example:
     .autocast = Autocast::Float32,
     .meta =
         [](int64_t n, const Tensor& input) {
-          CLEW_CHECK(n >= 0, ValueError, "polygamma: expected n >= 0, got ", n);
+          CLEW_CHECK(n >= 0 && n <= 170, ValueError, "polygamma: expected n in [0, 170], got ", n,
+                     " (the factorial of a greater one is no float64)");
           return input.meta();
         },
     .kernel = &polygamma_kernel,
@@ -526,6 +527,9 @@ Example:
       CLEW_CHECK(is_floating(input.dtype()), DTypeError,
                  "round: expected a floating dtype for decimals, got ", input.dtype());
       const double scale = std::pow(10.0, static_cast<double>(std::abs(decimals)));
+      const double most = input.dtype() == DType::Float16 ? 65504.0 : 3.4e38;
+      if (scale > most && input.dtype() != DType::Float64)
+        return round(input.to(DType::Float64), decimals).to(input.dtype());
       return decimals > 0 ? round(input * scale) / scale : round(input / scale) * scale;
     },
 }};

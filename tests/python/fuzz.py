@@ -15,6 +15,7 @@ import json
 import math
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -342,7 +343,7 @@ def compare(got: Any, want: Any, what: str) -> None:
         if not is_tensor(g):
             if g != w and not (g != g and w != w):
                 raise Wrong(f"{what}: {g!r}, not {w!r}")
-        elif g.device.type != "cpu" or w.device.type != "cpu":
+        elif g.device.type != "cpu" or w.device.type != "cpu" or g.numel() == w.numel() == 0:
             if (tuple(g.shape), g.dtype) != (tuple(w.shape), w.dtype):
                 raise Wrong(f"{what}: {spelled(g)}, not {spelled(w)}")
         else:
@@ -350,6 +351,12 @@ def compare(got: Any, want: Any, what: str) -> None:
                 assert_same(g, w, what, ulps=8)
             except AssertionError as error:
                 raise Wrong(str(error)) from None
+
+
+def cancels(value: Any) -> bool:
+    """Whether a tensor holds huge values of both signs: what a sum of them is depends on its order."""
+    arrays = [to_array(t) for t in tensors_in(value) if dtype_name(t.dtype) in FLOATING]
+    return any((a > 1e30).any() and (a < -1e30).any() for a in arrays)
 
 
 def on_cpu(value: Any) -> bool:
@@ -380,7 +387,7 @@ def check(name: str, args: tuple, kwargs: dict) -> str:
             continue  # whether there is a view depends on the layout
         if (other_error is None) != (error is None):
             raise Wrong(f"{what}, inputs {layout.__name__}: {other_error!r}, not {error!r}")
-        if error is None and comparable:
+        if error is None and comparable and not cancels((args, kwargs)):
             compare(other, result, f"{what}, inputs {layout.__name__}")
 
     check_meta(name, args, kwargs, result, error, what)
@@ -414,7 +421,7 @@ def check_meta(
     if error is None and meta_error is None:
         got, want = map_tensors(lambda t: t.to("meta"), (flat(inferred), flat(result)))
         compare(got, want, f"{what} on meta")
-    elif isinstance(meta_error, TypeError) and "got clew.Tensor" in str(meta_error):
+    elif isinstance(meta_error, TypeError) and re.search(r"got (clew\.Tensor|a tensor of)", str(meta_error)):
         return  # a tensor in the place of a number, which has none on meta
     elif error is None and not isinstance(meta_error, clew.DeviceError):
         raise Wrong(f"{what} on meta: {meta_error!r}")
@@ -455,6 +462,8 @@ def check_gradient(f: Callable, args: tuple, kwargs: dict, what: str) -> None:
     outputs = [r for r in flat(result) if is_tensor(r) and r.requires_grad]
     if not outputs or sum(r.numel() for r in outputs) > LARGEST:
         return
+    if any(n > LARGEST for r in outputs for n in r.shape):
+        return  # an empty view of sizes that no other tensor may have
     cotangents = [clew.ones(tuple(r.shape), dtype=r.dtype) for r in outputs]
 
     def backward() -> None:

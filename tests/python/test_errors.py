@@ -389,3 +389,24 @@ def test_alpha_of_bools():
     mask = clew.ones(2, dtype=clew.bool)
     with pytest.raises(clew.DTypeError, match="add: expected a bool alpha, or 1, for dtype bool, got 2"):
         clew.add(mask, mask, alpha=2)
+
+
+def test_scatter_that_multiplies_refuses_a_gradient():
+    x = clew.ones(3, requires_grad=True)
+    with pytest.raises(NotImplementedError, match="scatter: expected input and src that do not require grad"):
+        x.scatter(0, clew.tensor([0]), clew.ones(1), reduce="multiply")
+    with clew.no_grad():
+        assert x.scatter(0, clew.tensor([0]), clew.full((1,), 2.0), reduce="multiply").tolist() == [2, 1, 1]
+
+
+def test_rounding_to_more_digits_than_the_dtype_has():
+    x = clew.tensor([3.0, -250.0], dtype=clew.float16)
+    assert x.round(decimals=-7).tolist() == [0, 0]
+    assert x.round(decimals=9).tolist() == [3, -250]
+
+
+def test_tensor_split_into_too_many():
+    with pytest.raises(
+        ValueError, match="tensor_split: expected sections <= 1048576, got 4611686018427387904"
+    ):
+        clew.tensor_split(clew.ones(1, 0), 1 << 62)

@@ -184,7 +184,7 @@ def scattering(name, repeats):
             yield (make(4, 3), 0, make.index(5, 3, high=4), make(5, 3)), {}
         else:
             for how in ("add", "multiply"):
-                yield case((make(4, 3), 0, once, make(2, 3)), {"reduce": how}, grad=False)
+                yield case((make(4, 3), 0, once, make(2, 3)), {"reduce": how}, grad=how == "add")
             yield error(
                 (make(4, 3), 0, once, make(2, 3)), {"reduce": "max"}, ValueError, "scatter: expected reduce"
             )
