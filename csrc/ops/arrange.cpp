@@ -39,7 +39,8 @@ Tensor repeat_each(const Tensor& input, int64_t repeats, std::optional<int64_t> 
   Shape wide = line.sizes().vec(), merged = line.sizes().vec();
   wide.insert(wide.begin() + d + 1, repeats);
   merged[static_cast<size_t>(d)] *= repeats;
-  return reshape(expand(unsqueeze(line, d + 1), wide), merged);
+  const Tensor y = reshape(contiguous(expand(unsqueeze(line, d + 1), wide)), merged);
+  return y.storage() == input.storage() ? clone(y) : y;  // never a view
 }
 
 Tensor repeat_by_tensor(const Tensor& input, const Tensor& repeats, std::optional<int64_t> dim) {

@@ -410,3 +410,12 @@ def test_tensor_split_into_too_many():
         ValueError, match="tensor_split: expected sections <= 1048576, got 4611686018427387904"
     ):
         clew.tensor_split(clew.ones(1, 0), 1 << 62)
+
+
+def test_repeat_interleave_copies():
+    x = clew.tensor(3.0)
+    for y in (clew.repeat_interleave(x, 1), clew.repeat_interleave(x, 4), x.reshape(1).repeat_interleave(1)):
+        y[0] = 7.0
+        assert x.item() == 3 and y.tolist()[1:] == [3.0] * (len(y) - 1)
+    with pytest.raises((clew.Error, MemoryError)):
+        clew.repeat_interleave(x, 1 << 62)
