@@ -373,6 +373,8 @@ def check(name: str, args: tuple, kwargs: dict) -> str:
     after = [to_array(t) for t in tensors_in((args, kwargs)) if str(t.device) == "cpu"]
     if any(a.tobytes() != b.tobytes() for a, b in zip(before, after, strict=True)):
         raise Wrong(f"{what}: changed its input")
+    if any(n > 1 << 40 for r in flat(result) if is_tensor(r) for n in r.shape):
+        return "returned"  # an empty view of sizes that no tensor with memory of its own may have
     comparable = (spec.check is None or spec.random) and sum(
         r.numel() for r in flat(result) if is_tensor(r)
     ) < LARGEST
@@ -456,14 +458,12 @@ def check_gradient(f: Callable, args: tuple, kwargs: dict, what: str) -> None:
     grad_args, grad_kwargs = map_tensors(lambda t: leaves.get(id(t), t), (args, kwargs))
     result, error = attempt(f, grad_args, grad_kwargs, f"{what} with gradient")
     if error is not None:
-        if not isinstance(error, clew.Error):
+        if not isinstance(error, (clew.Error, NotImplementedError)):
             raise Wrong(f"{what} with gradient: {error!r}")
         return
     outputs = [r for r in flat(result) if is_tensor(r) and r.requires_grad]
     if not outputs or sum(r.numel() for r in outputs) > LARGEST:
         return
-    if any(n > LARGEST for r in outputs for n in r.shape):
-        return  # an empty view of sizes that no other tensor may have
     cotangents = [clew.ones(tuple(r.shape), dtype=r.dtype) for r in outputs]
 
     def backward() -> None:
