@@ -15,10 +15,22 @@ using cpu::UnaryOp;
 
 bool is_costly(UnaryOp op) { return op >= UnaryOp::exp && op <= UnaryOp::silu; }
 
+/// Whether the operands and the result lie alike and densely, in few enough elements for one thread: then no
+/// iteration plan is needed, which for one element costs more than the rest of the kernel.
+template <class... T>
+bool small_and_dense(const Tensor& out, const T&... in) {
+  return out.numel() <= kGrainCompute && out.is_contiguous() &&
+         ((in.is_contiguous() && in.sizes() == out.sizes()) && ...);
+}
+
 struct CpuLoops {
   static void unary(UnaryOp op, Tensor& out, const Tensor& a, const LoopParams& params) {
     const auto loop = cpu::loops().unary(op, static_cast<int>(a.dtype()));
     if (loop == nullptr) kernels::no_loop(a.dtype());
+    if (small_and_dense(out, a)) {
+      if (out.numel() > 0) loop(out.data<char>(), a.data<char>(), out.numel(), 1, 1, params);
+      return;
+    }
     const auto plan = make_plan<2>({&out, &a});
     plan.run(is_costly(op) ? kGrainCompute : kGrainMemory,
              [&](const auto& p, int64_t n, const auto& s) { loop(p[0], p[1], n, s[0], s[1], params); });
@@ -27,6 +39,11 @@ struct CpuLoops {
   static void binary(BinaryOp op, Tensor& out, const Tensor& a, const Tensor& b, const LoopParams& params) {
     const auto loop = cpu::loops().binary(op, static_cast<int>(a.dtype()));
     if (CLEW_UNLIKELY(loop == nullptr)) kernels::no_loop(a.dtype());
+    if (small_and_dense(out, a, b)) {
+      if (out.numel() > 0)
+        loop(out.data<char>(), a.data<char>(), b.data<char>(), out.numel(), 1, 1, 1, params);
+      return;
+    }
     const auto plan = make_plan<3>({&out, &a, &b});
     plan.run(op == BinaryOp::pow ? kGrainCompute : kGrainMemory,
              [&](const auto& p, int64_t n, const auto& s) {

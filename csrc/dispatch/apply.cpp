@@ -91,7 +91,8 @@ Preparation prepare(const OpInfo& op, const Slots& slots, Device& device) {
                       : first->dtype();
   if (op.promote != Promote::None) {
     p.compute = first->dtype();
-    if (CLEW_UNLIKELY(!uniform || is_weak(*first))) {
+    const bool mixed = !uniform || is_weak(*first);
+    if (CLEW_UNLIKELY(mixed)) {
       Promoter promoter;
       bit = 1;
       for (const Tensor* t : slots) {
@@ -101,10 +102,12 @@ Preparation prepare(const OpInfo& op, const Slots& slots, Device& device) {
       p.compute = promoter.result();
     }
     if (op.promote == Promote::Floating) p.compute = to_floating(p.compute);
-    bit = 1;
-    for (const Tensor* t : slots) {
-      if (t->defined() && (op.promote_slots & bit) && t->dtype() != p.compute) p.cast = true;
-      bit <<= 1;
+    if (mixed || p.compute != first->dtype()) {
+      bit = 1;
+      for (const Tensor* t : slots) {
+        if (t->defined() && (op.promote_slots & bit) && t->dtype() != p.compute) p.cast = true;
+        bit <<= 1;
+      }
     }
     checked = p.compute;
   }

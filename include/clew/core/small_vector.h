@@ -109,7 +109,7 @@ class SmallVector {
   void free_heap() {
     if (data_ != inline_data()) std::allocator<T>().deallocate(data_, capacity_);
   }
-  void grow(size_t need) {
+  [[gnu::noinline]] void grow(size_t need) {  // so that push_back is inlined
     const size_t capacity = std::max(need, 2 * static_cast<size_t>(capacity_));
     T* fresh = std::allocator<T>().allocate(capacity);
     std::uninitialized_move_n(data_, size_, fresh);
@@ -164,7 +164,13 @@ class IntArrayRef {
   constexpr const int64_t* end() const { return data_ + size_; }
   constexpr int64_t operator[](size_t i) const { return data_[i]; }
   constexpr int64_t back() const { return data_[size_ - 1]; }
-  bool operator==(IntArrayRef o) const { return std::equal(begin(), end(), o.begin(), o.end()); }
+  bool operator==(IntArrayRef o) const {
+    if (size_ != o.size_) return false;
+    for (size_t i = 0; i < size_; ++i) {  // a few numbers: a call of memcmp costs more
+      if (data_[i] != o.data_[i]) return false;
+    }
+    return true;
+  }
   Shape vec() const { return Shape(begin(), end()); }
 
  private:
