@@ -7,12 +7,14 @@ True
 from __future__ import annotations
 
 import os
-import pathlib
 import sys
 import types
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clew import _C
+
+if TYPE_CHECKING:
+    import pathlib
 
 globals().update({name: getattr(_C.ops, name) for name in dir(_C.ops) if not name.startswith("__")})
 __all__ = sorted(name for name in dir(_C.ops) if not name.startswith("__"))
@@ -53,6 +55,8 @@ def write_stubs(library: str, folder: str | os.PathLike[str]) -> pathlib.Path:
     from clew.utils._stubs import library_stub
 
     text = library_stub(_C.op_table(library))
+    import pathlib  # here, because few programs need it
+
     path = pathlib.Path(folder) / f"{library}.pyi"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -149,6 +148,8 @@ def register_multi_grad_hook(
     """
     if mode != "all":
         raise ValueError(f"register_multi_grad_hook: expected mode all, got {mode!r}")
+    import threading
+
     lock, grads = threading.Lock(), {}
     count = len(tensors)
 

@@ -6,7 +6,6 @@ they are put back after every batch, so that loading does not disturb the random
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import clew
@@ -37,10 +36,12 @@ def draw_seed(generator: Any = None) -> int:
 def seed_all(seed: int) -> None:
     """Seeds the default generators of clew, `random` and NumPy."""
     clew.default_generator.manual_seed(seed >> 1)
-    random.seed(seed)
-    # NumPy imports this module at its first use, which may be the sample's.
+    # `clew` is to be imported fast, and NumPy imports its module at its first use, which may be the sample's.
+    import random
+
     import numpy.random
 
+    random.seed(seed)
     numpy.random.seed(seed & 0xFFFFFFFF)
 
 
@@ -48,6 +49,8 @@ class Kept:
     """Puts the states of the default generators back when the block ends."""
 
     def __enter__(self) -> None:
+        import random
+
         import numpy.random
 
         self._clew = clew.default_generator.get_state()
@@ -55,6 +58,8 @@ class Kept:
         self._numpy = numpy.random.get_state(legacy=False)
 
     def __exit__(self, *exc_info: object) -> None:
+        import random
+
         import numpy.random
 
         clew.default_generator.set_state(self._clew)
