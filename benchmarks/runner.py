@@ -8,12 +8,16 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.case import Case, Group
 
 ROOT = Path(__file__).resolve().parent.parent
+# Idle threads of the library that had its turn spin for some milliseconds before they sleep, on the cores
+# that the other one needs.
+SETTLE_SECONDS = 0.03
 
 
 @dataclass
@@ -120,6 +124,8 @@ def measure(group: Group, case: Case, threads: int, processes: list[Process], op
         order = list(range(len(processes)))
         for _ in range(options.rounds):
             for i in order:
+                if threads > 1 and len(processes) > 1:
+                    time.sleep(SETTLE_SECONDS)
                 times[i].append(processes[i].ask(do="run", calls=calls[i])["seconds"])
             order.reverse()
     except CaseError as error:
