@@ -286,7 +286,8 @@ void reduce_wide(ReduceOp direct_op, ReduceOp wide_op, bool direct, const Tensor
       },
       [&, floating](char* o, const char* partials, int64_t blocks, int64_t width) {
         if (floating) {
-          double total[kColumns] = {};
+          double total[kColumns];
+          std::fill_n(total, width, 0.0);
           const auto* p = reinterpret_cast<const double*>(partials);
           for (int64_t q = 0; q < blocks; ++q, p += width)
             for (int64_t c = 0; c < width; ++c) total[c] += p[c];

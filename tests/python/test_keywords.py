@@ -234,3 +234,9 @@ def test_index_errors_are_both_kinds():
     for kind in (IndexError, RuntimeError):
         with pytest.raises(kind, match="gather: expected index"):
             clew.ones(3).gather(0, clew.tensor([3]))
+
+
+def test_out_on_meta_has_no_memory_to_overlap():
+    x, out = clew.empty(3, device="meta"), clew.empty(6, device="meta")
+    assert clew.cat((x, x), out=out) is out
+    assert clew.add(x, x, out=clew.empty(3, device="meta")).shape == (3,)
