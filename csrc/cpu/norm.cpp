@@ -41,7 +41,7 @@ void along(const Around& a, Rows&& rows, Columns&& columns) {
     parallel_for(0, a.outer, row_grain(a.n), [&](int64_t b, int64_t e) { rows(b * a.n, e - b); });
     return;
   }
-  constexpr int64_t kWidth = 256;
+  constexpr int64_t kWidth = 1024;
   const int64_t blocks = (a.inner + kWidth - 1) / kWidth;
   parallel_for(0, a.outer * blocks, row_grain(a.n * std::min(a.inner, kWidth)), [&](int64_t b, int64_t e) {
     for (int64_t i = b; i < e; ++i) {

@@ -212,7 +212,7 @@ CLEW_ONE_COPY void logsumexp_rows(const Access<C>& access, void* out, const void
 
 // ---- along the first dimension ----
 
-constexpr int64_t kCols = 256;  // columns at a time
+constexpr int64_t kCols = 1024;  // columns at a time
 
 /// f(r, values of row r in these columns) for r in [0, n).
 template <class C, class F>
@@ -257,15 +257,23 @@ void columns_max(const Access<C>& access, C* m, const void* in, int64_t n, int64
   });
 }
 
-/// s = sums of exp(x - m); the terms go to `terms`, rows ld_terms apart, if there is room for them.
-template <class C>
+/// s = sums of exp(x - m). If there is room, `kept` gets exp(x - m) for Softmax::plain and x - m for
+/// Softmax::log, rows ld_kept apart.
+template <Softmax kind, class C>
 void columns_sum_exp(const Access<C>& access, C* s, const C* m, const void* in, int64_t n, int64_t c0,
-                     int64_t w, int64_t ld, C* terms, int64_t ld_terms) {
+                     int64_t w, int64_t ld, C* kept, int64_t ld_kept) {
   alignas(64) C term_row[kCols];
   ColumnSums<C> sums(w);
   for_rows(access, in, n, c0, w, ld, [&](int64_t r, const C* x) {
-    C* y = terms != nullptr ? terms + r * ld_terms : term_row;
-    exp_all<true>(y, x, m, w);
+    C* y = kind == Softmax::plain && kept != nullptr ? kept + r * ld_kept : term_row;
+    if (kind == Softmax::log && kept != nullptr) {
+      C* shifted = kept + r * ld_kept;
+      CLEW_IVDEP
+      for (int64_t c = 0; c < w; ++c) shifted[c] = x[c] - m[c];
+      exp_all<false>(y, shifted, m, w);
+    } else {
+      exp_all<true>(y, x, m, w);
+    }
     CLEW_IVDEP
     for (int64_t c = 0; c < w; ++c) sums.run[c] += y[c];
     sums.row_done(r, n, w);
@@ -282,25 +290,22 @@ CLEW_ONE_COPY void softmax_columns(const Access<C>& access, void* out, const voi
   for (int64_t c0 = 0; c0 < cols; c0 += kCols) {
     const int64_t w = smaller(kCols, cols - c0);
     columns_max(access, m, in, n, c0, w, ld_in);
-    if (kind == Softmax::plain && !access.converts) {  // the terms wait in the result
-      C* y = static_cast<C*>(out) + c0;
-      columns_sum_exp(access, s, m, in, n, c0, w, ld_in, y, ld_out);
-      for (int64_t c = 0; c < w; ++c) s[c] = C(1) / s[c];
-      for (int64_t r = 0; r < n; ++r, y += ld_out) {
+    // What the last pass needs waits in the result: a pass that only writes would miss the caches.
+    C* kept = access.converts ? nullptr : static_cast<C*>(out) + c0;
+    columns_sum_exp<kind>(access, s, m, in, n, c0, w, ld_in, kept, ld_out);
+    for (int64_t c = 0; c < w; ++c) s[c] = kind == Softmax::plain ? C(1) / s[c] : math::log(s[c]);
+    if (!access.converts) {
+      for (int64_t r = 0; r < n; ++r, kept += ld_out) {
         CLEW_IVDEP
-        for (int64_t c = 0; c < w; ++c) y[c] *= s[c];
+        for (int64_t c = 0; c < w; ++c) kept[c] = kind == Softmax::plain ? kept[c] * s[c] : kept[c] - s[c];
       }
       continue;
     }
-    columns_sum_exp(access, s, m, in, n, c0, w, ld_in, static_cast<C*>(nullptr), 0);
-    for (int64_t c = 0; c < w; ++c) s[c] = kind == Softmax::plain ? C(1) / s[c] : math::log(s[c]);
     for_rows(access, in, n, c0, w, ld_in, [&](int64_t r, const C* x) {
-      C* y = access.converts ? y_row : static_cast<C*>(out) + r * ld_out + c0;
       CLEW_IVDEP
-      for (int64_t c = 0; c < w; ++c) {
-        y[c] = kind == Softmax::plain ? math::exp(x[c] - m[c]) * s[c] : (x[c] - m[c]) - s[c];
-      }
-      if (access.converts) access.store(out, r * ld_out + c0, y, w);
+      for (int64_t c = 0; c < w; ++c)
+        y_row[c] = kind == Softmax::plain ? math::exp(x[c] - m[c]) * s[c] : (x[c] - m[c]) - s[c];
+      access.store(out, r * ld_out + c0, y_row, w);
     });
   }
 }
@@ -352,7 +357,7 @@ CLEW_ONE_COPY void logsumexp_columns(const Access<C>& access, void* out, const v
     const int64_t w = smaller(kCols, cols - c0);
     columns_max(access, m, in, n, c0, w, ld);
     for (int64_t c = 0; c < w; ++c) m[c] = finite_or_zero(m[c]);
-    columns_sum_exp(access, s, m, in, n, c0, w, ld, static_cast<C*>(nullptr), 0);
+    columns_sum_exp<Softmax::plain>(access, s, m, in, n, c0, w, ld, static_cast<C*>(nullptr), 0);
     for (int64_t c = 0; c < w; ++c) s[c] = m[c] + math::log(s[c]);
     access.store(out, c0, s, w);
   }
