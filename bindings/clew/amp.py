@@ -153,6 +153,13 @@ def custom_bwd(bwd: Callable | None = None, *, device_type: str = "cuda") -> Cal
     return run
 
 
+def _finite(state: dict[str, Any]) -> bool:
+    """Whether an optimizer's gradients were all finite; reads the devices' flags once."""
+    if state["bad"]:
+        state["bad"] = [True] if any(bool(bad) for bad in state["bad"]) else []
+    return not state["bad"]
+
+
 class GradScaler:
     """Multiplies the loss so that small gradients survive in float16, and divides the gradients again.
 
@@ -206,7 +213,7 @@ class GradScaler:
         self._growth_factor, self._backoff_factor = growth_factor, backoff_factor
         self._growth_interval, self._growth_tracker = growth_interval, 0
         # Per optimizer since the last update: whether gradients were divided, were finite, were used.
-        self._seen: dict[int, dict[str, bool]] = {}
+        self._seen: dict[int, dict[str, Any]] = {}
 
     def scale(self, outputs: Any) -> Any:
         """Returns the tensor, or the tensors of a list or tuple, times the scale."""
@@ -226,17 +233,30 @@ class GradScaler:
         """
         if not self._enabled:
             return
-        state = self._seen.setdefault(id(optimizer), {"unscaled": False, "finite": True, "stepped": False})
+        state = self._seen.setdefault(id(optimizer), {"unscaled": False, "bad": [], "stepped": False})
         if state["unscaled"]:
             raise RuntimeError("unscale_: expected one call between updates, got a second one")
         if state["stepped"]:
             raise RuntimeError("unscale_: expected a call before step(), got one after it")
         params = (p for group in optimizer.param_groups for p in group["params"])
         grads = [p.grad.detach() for p in params if p.grad is not None]
-        if grads:
-            _C._scale_(grads, 1.0 / self._scale)
-        state["finite"] = all(bool(g.isfinite().all()) for g in grads)
+        self._divide(grads, state)
         state["unscaled"] = True
+
+    def _divide(self, grads: list[Tensor], state: dict[str, Any]) -> None:
+        """Divides by the scale; `state` keeps one flag per device that says whether all was finite."""
+        by_device: dict[Any, list[Tensor]] = {}
+        for g in grads:
+            by_device.setdefault(g.device, []).append(g)
+        for device, here in by_device.items():
+            if device.type == "cuda":
+                # The flag stays on the device until step() or update() needs it.
+                bad = clew.zeros((), device=device)
+                _C._scale_by_(here, 1.0 / self._scale, None, bad)
+            else:
+                _C._scale_(here, 1.0 / self._scale)
+                bad = not all(bool(g.isfinite().all()) for g in here)
+            state["bad"].append(bad)
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """Calls `optimizer.step(*args, **kwargs)` when all gradients are finite, after dividing them.
@@ -256,7 +276,7 @@ class GradScaler:
         if state is None or not state["unscaled"]:
             self.unscale_(optimizer)
         state = self._seen[id(optimizer)]
-        result = optimizer.step(*args, **kwargs) if state["finite"] else None
+        result = optimizer.step(*args, **kwargs) if _finite(state) else None
         state["stepped"] = True
         return result
 
@@ -274,7 +294,7 @@ class GradScaler:
             self._scale = float(new_scale)
         elif not self._seen:
             raise RuntimeError("update: expected step() or unscale_() since the last update, got none")
-        elif all(state["finite"] for state in self._seen.values()):
+        elif all(_finite(state) for state in self._seen.values()):
             self._growth_tracker += 1
             if self._growth_tracker == self._growth_interval:
                 self._scale *= self._growth_factor

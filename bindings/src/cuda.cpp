@@ -5,6 +5,7 @@
 #include "bindings/src/python.h"
 #include "clew/core/thread_state.h"
 #include "core/backend.h"
+#include "core/library_switches.h"
 
 namespace clew::python {
 namespace py = pybind11;
@@ -80,7 +81,8 @@ void init_cuda(py::module_& m) {
   const auto release = py::call_guard<py::gil_scoped_release>();
   m.def("_cuda_problem", &cuda_problem, release);
   m.def("_cuda_is_loaded", &cuda_is_loaded);
-  m.def("_cuda_require", [](const char* what, int index) { backend(what, cuda_device(index)); }, release);
+  m.def(
+      "_cuda_require", [](const char* what, int index) { backend(what, cuda_device(index)); }, release);
   m.def(
       "_cuda_device_count",
       [] {
@@ -110,7 +112,8 @@ void init_cuda(py::module_& m) {
     const Device d = cuda_device(index);
     backend("cuda.reset_peak_memory_stats", d).reset_peaks(d.index);
   });
-  m.def("_cuda_empty_cache", [] { find_cuda_backend()->empty_cache(); }, release);
+  m.def(
+      "_cuda_empty_cache", [] { find_cuda_backend()->empty_cache(); }, release);
   m.def("_cuda_memory_info", [](int index) {
     const Device d = cuda_device(index);
     int64_t free_bytes = 0, total_bytes = 0;
@@ -138,6 +141,29 @@ void init_cuda(py::module_& m) {
   });
   m.def("_cuda_set_stream",
         [](const CudaStream& s) { find_cuda_backend()->set_current_stream(s.device.index, s.handle); });
+
+  m.def("_set_library_switch", [](const std::string& name, bool on) {
+    LibrarySwitches& s = library_switches();
+    for (auto& [known, value] : {std::pair<const char*, std::atomic<bool>*>{"cublas", &s.cublas},
+                                 {"matmul_tf32", &s.matmul_tf32},
+                                 {"cudnn", &s.cudnn},
+                                 {"cudnn_tf32", &s.cudnn_tf32},
+                                 {"cudnn_benchmark", &s.cudnn_benchmark},
+                                 {"cudnn_deterministic", &s.cudnn_deterministic}}) {
+      if (name == known) return value->store(on);
+    }
+    CLEW_ASSERT(false);
+  });
+  // (version, what is missing): one of the two is empty.
+  m.def(
+      "_cuda_library_version",
+      [](const std::string& name) {
+        const Backend* b = find_cuda_backend();
+        std::string problem = b == nullptr ? cuda_problem() : "";
+        const int64_t version = b == nullptr ? 0 : b->library_version(name.c_str(), &problem);
+        return std::pair(version, problem);
+      },
+      release);
 
   py::class_<CudaStream>(m, "_CudaStream")
       .def_property_readonly("device", [](const CudaStream& s) { return s.device; })

@@ -203,6 +203,21 @@ PyObject* adaptive_step(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
   });
 }
 
+/// (tensors, factor, more, found_bad): the last two are tensors on the device, or None.
+PyObject* scale_by(PyObject*, PyObject* const* args, Py_ssize_t nargs) {
+  return guarded([&]() -> PyObject* {
+    expect_count("scale_", nargs, 4);
+    const TensorList tensors = to_list_of_tensors(args[0], "scale_");
+    const auto number = [](PyObject* p) {
+      CLEW_CHECK(p == Py_None || is_tensor(p), TypeError, "scale_: expected a Tensor or None, got ",
+                 Py_TYPE(p)->tp_name);
+      return p == Py_None ? Tensor() : as_tensor(p);
+    };
+    optim::scale_by_(tensors, to_double(args[1]), number(args[2]), number(args[3]));
+    Py_RETURN_NONE;
+  });
+}
+
 using FastFunction = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t);
 PyCFunction fast(FastFunction f) { return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(f)); }
 
@@ -216,6 +231,7 @@ PyMethodDef methods[] = {
     {"_adaptive_step", fast(adaptive_step), METH_FASTCALL, "(kind, param, grad, step, state, *options)"},
     {"_total_norm", fast(total_norm), METH_FASTCALL, "(tensors, p)"},
     {"_scale_", fast(scale), METH_FASTCALL, "(tensors, factor)"},
+    {"_scale_by_", fast(scale_by), METH_FASTCALL, "(tensors, factor, more, found_bad)"},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "clew/core/error.h"
+#include "core/library_switches.h"
 
 namespace clew {
 namespace {
@@ -72,6 +73,11 @@ const Found& found() {
 }
 
 }  // namespace
+
+LibrarySwitches& library_switches() {
+  static LibrarySwitches instance;
+  return instance;
+}
 
 const Backend* find_cuda_backend() { return found().backend; }
 const std::string& cuda_problem() { return found().problem; }

@@ -6,12 +6,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "clew/core/device.h"
+#include "clew/core/dtype.h"
 #include "clew/core/macros.h"
 
 namespace clew {
+
+namespace kernels {
+struct OptimItem;
+struct SgdScalars;
+struct AdamScalars;
+}  // namespace kernels
 
 /// Figures of a device's allocator, in bytes: what is handed out, what was asked for, what is held.
 struct DeviceMemoryStats {
@@ -71,9 +79,23 @@ struct Backend {
   void (*event_synchronize)(int device, void* event);
   bool (*event_done)(int device, void* event);
   double (*event_elapsed_ms)(int device, void* start, void* end);
+
+  // Lists of tensors on one device, in as few launches as their number allows. Writes are not recorded.
+  void (*sgd_step)(int device, std::span<const kernels::OptimItem> items, const kernels::SgdScalars& s);
+  void (*adam_step)(int device, std::span<const kernels::OptimItem> items, const kernels::AdamScalars& s);
+  /// The p-norm of all data[0] together, as one number of `dtype` at `result` on the device.
+  void (*total_norm)(int device, std::span<const kernels::OptimItem> items, double p, DType dtype,
+                     void* result);
+  /// All data[0] times `factor`, and times the number of `dtype` at `more` on the device unless it is null.
+  /// Sets `found_bad`, a float32 on the device, to 1 when an element is not finite, unless it is null.
+  void (*scale)(int device, std::span<const kernels::OptimItem> items, double factor, DType dtype,
+                const void* more, void* found_bad);
+
+  /// Version of "cublasLt" or "cudnn"; 0, with the reason in `problem`, where the library is missing.
+  int64_t (*library_version)(const char* name, std::string* problem);
 };
 /// Moves on with every change of Backend or of what kernels are given.
-inline constexpr int kBackendAbi = 1;
+inline constexpr int kBackendAbi = 2;
 /// The entry point: null, with the reason in `problem`, where no device can be used.
 using BackendEntry = const Backend* (*)(int abi, std::string* problem);
 inline constexpr const char* kCudaEntry = "clew_cuda_backend";

@@ -3,19 +3,13 @@
 
 #include <cstdint>
 
+#include "kernels/optim_math.h"
+
 namespace clew::cpu {
 
-/// Everything one piece needs; computed once per parameter. `sign` is -1 to maximize.
-struct SgdScalars {
-  double lr, momentum, keep_grad, weight_decay, sign;  // keep_grad = 1 - dampening
-  bool has_buffer, fresh, nesterov;                    // fresh: the buffer starts as the gradient
-};
-struct AdamScalars {
-  double beta1, beta2, eps, weight_decay, sign;
-  double step_size;  // lr / (1 - beta1^t)
-  double root_bias;  // sqrt(1 - beta2^t)
-  double shrink;     // 1 - lr * weight_decay when decoupled, else 1
-};
+using kernels::AdamScalars;
+using kernels::SgdScalars;
+
 /// `buffer`, `largest` may be null. All pointers are of the loop's dtype and do not overlap.
 using SgdLoop = void (*)(void* param, const void* grad, void* buffer, int64_t n, const SgdScalars& s);
 using AdamLoop = void (*)(void* param, const void* grad, void* moment, void* square, void* largest, int64_t n,

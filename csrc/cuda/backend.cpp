@@ -1,7 +1,12 @@
 // The entry point of the library: fills the kernel slots and hands out the table of functions.
 #include "core/backend.h"
 
+#include <string_view>
+
+#include "cuda/cublaslt.h"
+#include "cuda/cudnn.h"
 #include "cuda/kernels.h"
+#include "cuda/optim.h"
 #include "cuda/runtime.h"
 
 namespace clew::cuda {
@@ -23,6 +28,13 @@ void empty_cache() {
     allocator(d).empty_cache();
   }
   pinned_cache().empty_cache();
+}
+
+int64_t library_version(const char* name, std::string* problem) {
+  if (std::string_view(name) == "cublasLt") return cublaslt_version(problem);
+  if (std::string_view(name) == "cudnn") return cudnn_version(problem);
+  *problem = "this build does not use it";
+  return 0;
 }
 
 constinit const Backend kBackend{
@@ -73,6 +85,11 @@ constinit const Backend kBackend{
     .event_synchronize = [](int, void* event) { driver().synchronize_event(event); },
     .event_done = [](int, void* event) { return driver().event_done(event); },
     .event_elapsed_ms = [](int, void* start, void* end) { return driver().elapsed_ms(start, end); },
+    .sgd_step = sgd_step,
+    .adam_step = adam_step,
+    .total_norm = total_norm,
+    .scale = scale_all,
+    .library_version = library_version,
 };
 
 }  // namespace

@@ -27,6 +27,8 @@ class Driver {
   virtual void synchronize(int device) = 0;
   /// False hands every block of memory to the driver, for tools that watch memory.
   virtual bool caching() = 0;
+  /// Whether libraries such as cuBLASLt can work on this device's memory.
+  virtual bool has_libraries() { return false; }
 
   // --- device memory -------------------------------------------------------------------------------
   /// Bytes of a page of virtual memory; 0 where there is none, and blocks are allocated whole.

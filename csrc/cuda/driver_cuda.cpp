@@ -54,6 +54,7 @@ class CudaDriver final : public Driver {
   void set_device(int device) override { CLEW_CUDA(cudaSetDevice, device); }
   void synchronize(int) override { check(cudaDeviceSynchronize(), "cudaDeviceSynchronize"); }
 
+  bool has_libraries() override { return true; }
   bool caching() override { return std::getenv("CLEW_CUDA_NO_CACHE") == nullptr; }
 
   size_t page_bytes(int device) override {

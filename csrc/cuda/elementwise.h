@@ -19,9 +19,9 @@ struct FastDivider {
   uint32_t divisor = 1, magic = 1, shift = 0;
 
   FastDivider() = default;
-  explicit FastDivider(uint32_t d) : divisor(d) {
-    while ((uint64_t{1} << shift) < d) ++shift;
-    magic = static_cast<uint32_t>((uint64_t{1} << 32) * ((uint64_t{1} << shift) - d) / d + 1);
+  explicit FastDivider(uint32_t d) : divisor(d == 0 ? 1 : d) {  // an empty tensor divides nothing
+    while ((uint64_t{1} << shift) < divisor) ++shift;
+    magic = static_cast<uint32_t>((uint64_t{1} << 32) * ((uint64_t{1} << shift) - divisor) / divisor + 1);
   }
   CLEW_HD uint32_t divide(uint32_t n) const {
     return (static_cast<uint32_t>((static_cast<uint64_t>(n) * magic) >> 32) + n) >> shift;

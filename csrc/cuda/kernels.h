@@ -9,22 +9,28 @@
 
 namespace clew::cuda {
 
+void register_attention();
+void register_conv();
 void register_creation();
 void register_linalg();
 void register_norm();
 void register_pointwise();
 void register_random();
 void register_reduce();
+void register_rnn();
 void register_shape();
 void register_special();
 
 inline void register_kernels() {
+  register_attention();
+  register_conv();
   register_creation();
   register_linalg();
   register_norm();
   register_pointwise();
   register_random();
   register_reduce();
+  register_rnn();
   register_shape();
   register_special();
 }

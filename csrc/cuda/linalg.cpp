@@ -2,6 +2,7 @@
 #include "clew/dispatch/apply.h"
 #include "core/shapes.h"
 #include "cuda/copy.h"
+#include "cuda/cublaslt.h"
 #include "cuda/gemm.h"
 #include "cuda/kernels.h"
 
@@ -14,13 +15,14 @@ Gemm::Operand matrix(const Tensor& t) {
   return {t.raw_data(), t.strides()[r - 2], t.strides()[r - 1], r == 3 ? t.strides()[0] : 0};
 }
 
+/// `bias`: n numbers to add to each row, or none.
 void product(const Tensor& out, int64_t batch, int64_t m, int64_t n, int64_t k, const Gemm::Operand& a,
-             const Gemm::Operand& b, const Scalar& alpha = 1, const Scalar& beta = 0) {
+             const Gemm::Operand& b, const Scalar& alpha = 1, const Scalar& beta = 0,
+             const Tensor* bias = nullptr) {
   if (out.numel() == 0) return;
   const Launch launch(out);
   const bool whole = is_integral(out.dtype());
-  run_gemm(out.dtype(),
-           {.a = a,
+  Gemm gemm{.a = a,
             .b = b,
             .c = out.raw_data(),
             .c_row = n,
@@ -32,8 +34,17 @@ void product(const Tensor& out, int64_t batch, int64_t m, int64_t n, int64_t k, 
             .alpha = alpha.to_double(),
             .beta = beta.to_double(),
             .integer_alpha = whole ? alpha.to_int() : 0,
-            .integer_beta = whole ? beta.to_int() : 0},
-           launch.stream());
+            .integer_beta = whole ? beta.to_int() : 0};
+  const bool plain_bias = bias != nullptr && bias->is_contiguous();
+  if ((bias == nullptr || plain_bias) &&
+      run_cublaslt(out.dtype(), gemm, plain_bias ? bias->raw_data() : nullptr, launch))
+    return;
+  if (bias != nullptr) {
+    copy_tensor(out, *bias);  // the sums start from it
+    gemm.beta = 1;
+    gemm.integer_beta = 1;
+  }
+  run_gemm(out.dtype(), gemm, launch.stream());
 }
 
 void mm_cuda(Tensor& out, const Tensor& input, const Tensor& mat2) {
@@ -68,11 +79,9 @@ void linear_cuda(Tensor& out, const Tensor& input, const Tensor& weight, const s
     copy_tensor(x, input);
     strides = Shape{k, 1};
   }
-  const bool has_bias = bias && bias->defined();
-  if (has_bias) copy_tensor(out, *bias);  // the sums start from it
   product(out, 1, rows, n, k, {x.raw_data(), (*strides)[0], (*strides)[1], 0},
-          {weight.raw_data(), weight.strides().back(), weight.dim() == 2 ? weight.strides()[0] : 0, 0}, 1,
-          has_bias ? 1 : 0);
+          {weight.raw_data(), weight.strides().back(), weight.dim() == 2 ? weight.strides()[0] : 0, 0}, 1, 0,
+          bias && bias->defined() ? &*bias : nullptr);
 }
 
 }  // namespace

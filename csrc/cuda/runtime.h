@@ -35,8 +35,8 @@ class DeviceGuard {
 /// Where a kernel runs: the guard and the stream of the device of `t`.
 class Launch {
  public:
-  explicit Launch(const Tensor& t)
-      : guard_(t.device().index), device_(t.device().index), stream_(current_stream(t.device().index)) {}
+  explicit Launch(const Tensor& t) : Launch(t.device().index) {}
+  explicit Launch(int device) : guard_(device), device_(device), stream_(current_stream(device)) {}
   Stream stream() const { return stream_; }
   int device() const { return device_; }
 

@@ -86,8 +86,9 @@ TensorList composed_layer(const LayerArgs& a, std::string_view mode, bool revers
   std::vector<int64_t> sizes, offsets;
   int64_t rows = 0;
   if (a.batch_sizes) {
-    const int64_t* b = a.batch_sizes->data<int64_t>();
-    sizes.assign(b, b + a.batch_sizes->numel());
+    const Tensor here = a.batch_sizes->to(kCPU);
+    const int64_t* b = here.data<int64_t>();
+    sizes.assign(b, b + here.numel());
   } else {
     sizes.assign(static_cast<size_t>(a.input.size(0)), a.input.size(1));
   }
@@ -327,6 +328,9 @@ struct Network {
                cells * least, mode == "lstm" ? ", more with projections" : "", "), got ", params.size());
     for (const Tensor& p : params)
       CLEW_CHECK(p.defined(), ValueError, op, ": expected tensors in params, got None");
+    // The sizes of a packed sequence stand on the CPU; ops want their tensors on one device.
+    const std::optional<Tensor> sizes =
+        batch_sizes ? std::optional(batch_sizes->to(x.device())) : std::nullopt;
     TensorList hs, cs;
     for (int64_t layer = 0; layer < num_layers; ++layer) {
       TensorList outputs;
@@ -334,10 +338,9 @@ struct Network {
         const int64_t cell = layer * directions + d;
         const Tensor* p = params.data() + cell * each;
         auto bias = [&](int i) { return has_biases ? std::optional(p[i]) : std::nullopt; };
-        const TensorList r =
-            rnn_layer(x, select(h0, 0, cell), c0 ? std::optional(select(*c0, 0, cell)) : std::nullopt, p[0],
-                      p[1], bias(2), bias(3), each > least ? std::optional(p[least]) : std::nullopt,
-                      batch_sizes, mode, d == 1);
+        const TensorList r = rnn_layer(
+            x, select(h0, 0, cell), c0 ? std::optional(select(*c0, 0, cell)) : std::nullopt, p[0], p[1],
+            bias(2), bias(3), each > least ? std::optional(p[least]) : std::nullopt, sizes, mode, d == 1);
         outputs.push_back(r[0]);
         hs.push_back(r[1]);
         cs.push_back(r[2]);

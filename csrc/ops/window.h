@@ -26,8 +26,8 @@ struct Conv2dShape {
 };
 
 /// Checks all of it. Raises ShapeError or ValueError naming `op`.
-Conv2dShape conv2d_shape(const char* op, IntArrayRef input, IntArrayRef weight, IntArrayRef stride,
-                         IntArrayRef padding, IntArrayRef dilation, int64_t groups);
+CLEW_API Conv2dShape conv2d_shape(const char* op, IntArrayRef input, IntArrayRef weight, IntArrayRef stride,
+                                  IntArrayRef padding, IntArrayRef dilation, int64_t groups);
 
 /// Sizes of 2-d pooling over the last two dimensions of (N, C, H, W) or (C, H, W).
 struct Pool2dShape {

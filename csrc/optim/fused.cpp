@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "clew/autograd/grad_mode.h"
 #include "clew/core/parallel.h"
 #include "clew/ops/ops.h"
+#include "core/backend.h"
 #include "cpu/isa.h"
 #include "cpu/optim_loops.h"
 
@@ -52,9 +54,19 @@ constexpr int64_t kPiece = 16384;
 struct Entry {
   void* data[kMaxRoles] = {};
   int64_t numel = 0;
+  DType dtype = DType::Float32;
   int column = 0;
   size_t index = 0;
+  Device device = kCPU;
 };
+
+kernels::OptimItem item_of(const Entry& e) {
+  kernels::OptimItem item{};
+  std::ranges::copy(e.data, item.data);
+  item.numel = e.numel;
+  item.dtype = e.dtype;
+  return item;
+}
 
 struct Piece {
   uint32_t entry;
@@ -81,16 +93,20 @@ class Batch {
     CLEW_CHECK(param.defined() && is_floating(param.dtype()), DTypeError, op_,
                ": expected floating point parameters, got ", param.defined() ? name(param.dtype()) : "none",
                " (parameter ", index, ")");
-    CLEW_CHECK(param.is_cpu(), DeviceError, op_, ": expected parameters on cpu, got ", param.device(),
-               " (parameter ", index, ")");
+    CLEW_CHECK(param.is_cpu() || param.is_cuda(), DeviceError, op_,
+               ": expected parameters on cpu or cuda, got ", param.device(), " (parameter ", index, ")");
     if (param.body()->grad == nullptr) return;
     const Tensor grad = param.grad();
+    CLEW_CHECK(grad.device() == param.device(), DeviceError, op_, ": expected a gradient on ", param.device(),
+               ", got ", grad.device(), " (parameter ", index, ")");
     CLEW_CHECK(grad.sizes() == param.sizes(), ShapeError, op_, ": expected a gradient of shape ",
                param.sizes(), ", got ", grad.sizes(), " (parameter ", index, ")");
     Entry e;
     e.numel = param.numel();
+    e.dtype = param.dtype();
     e.column = column(param.dtype());
     e.index = index;
+    e.device = param.device();
     e.data[0] = written(param, param, index);
     if (grad.is_contiguous() && grad.dtype() == param.dtype()) {
       e.data[1] = grad.raw_data();
@@ -104,19 +120,38 @@ class Batch {
       if (states[k] != nullptr) e.data[2 + k] = written(*states[k], param, index);
     }
     entries_.push_back(e);
-    total_ += e.numel;
+    if (e.device.type == DeviceType::CPU) total_ += e.numel;
   }
 
   const std::vector<Entry>& entries() const { return entries_; }
 
-  /// Calls `body(entry number, begin, end)` over all elements of all entries.
-  template <class F>
-  void run(const F& body) {
+  /// Calls `body(entry number, begin, end)` over all elements of all entries on the CPU, and
+  /// `launch(backend, device, items)` for each other device; `finish(item, entry number)` completes an item.
+  template <class F, class Launch, class Finish>
+  void run(const F& body, const Launch& launch, const Finish& finish) {
+    std::vector<Device> devices;
+    for (const Entry& e : entries_) {
+      if (e.device.type == DeviceType::CUDA && std::ranges::find(devices, e.device) == devices.end())
+        devices.push_back(e.device);
+    }
+    for (const Device& device : devices) {
+      std::vector<kernels::OptimItem> items;
+      for (uint32_t i = 0; i < entries_.size(); ++i) {
+        const Entry& e = entries_[i];
+        if (e.device != device) continue;
+        items.push_back(item_of(e));
+        finish(items.back(), i);
+      }
+      launch(require_cuda(op_, device), device.index, std::span<const kernels::OptimItem>(items));
+    }
     if (total_ <= kGrainMemory) {
-      for (uint32_t i = 0; i < entries_.size(); ++i) body(i, int64_t{0}, entries_[i].numel);
+      for (uint32_t i = 0; i < entries_.size(); ++i) {
+        if (entries_[i].device.type == DeviceType::CPU) body(i, int64_t{0}, entries_[i].numel);
+      }
     } else {
       std::vector<Piece> pieces;
       for (uint32_t i = 0; i < entries_.size(); ++i) {
+        if (entries_[i].device.type != DeviceType::CPU) continue;
         for (int64_t b = 0; b < entries_[i].numel; b += kPiece) {
           pieces.push_back({i, b, std::min(b + kPiece, entries_[i].numel)});
         }
@@ -144,8 +179,8 @@ class Batch {
                param.sizes(), ", got ", t.defined() ? t.sizes() : IntArrayRef(), " (parameter ", index, ")");
     CLEW_CHECK(t.dtype() == param.dtype(), DTypeError, op_, ": expected state of dtype ", param.dtype(),
                ", got ", t.dtype(), " (parameter ", index, ")");
-    CLEW_CHECK(t.is_cpu(), DeviceError, op_, ": expected state on cpu, got ", t.device(), " (parameter ",
-               index, ")");
+    CLEW_CHECK(t.device() == param.device(), DeviceError, op_, ": expected state on ", param.device(),
+               ", got ", t.device(), " (parameter ", index, ")");
     if (t.is_contiguous()) {
       written_.push_back(t);
       return t.raw_data();
@@ -188,13 +223,20 @@ void sgd_step(TensorListRef params, TensorListRef buffers, std::span<const uint8
                              .fresh = false,
                              .nesterov = o.nesterov};
   const cpu::OptimLoops& table = loops();
-  batch.run([&](uint32_t i, int64_t begin, int64_t end) {
-    const Entry& e = batch.entries()[i];
-    cpu::SgdScalars mine = s;
-    mine.fresh = !fresh.empty() && fresh[e.index] != 0;
-    table.sgd[e.column](at<void>(e.data[0], begin, e.column), at<void>(e.data[1], begin, e.column),
-                        at<void>(e.data[2], begin, e.column), end - begin, mine);
-  });
+  batch.run(
+      [&](uint32_t i, int64_t begin, int64_t end) {
+        const Entry& e = batch.entries()[i];
+        cpu::SgdScalars mine = s;
+        mine.fresh = !fresh.empty() && fresh[e.index] != 0;
+        table.sgd[e.column](at<void>(e.data[0], begin, e.column), at<void>(e.data[1], begin, e.column),
+                            at<void>(e.data[2], begin, e.column), end - begin, mine);
+      },
+      [&](const Backend& backend, int device, std::span<const kernels::OptimItem> items) {
+        backend.sgd_step(device, items, s);
+      },
+      [&](kernels::OptimItem& item, uint32_t i) {
+        item.fresh = !fresh.empty() && fresh[batch.entries()[i].index] != 0;
+      });
 }
 
 void adam_step(TensorListRef params, TensorListRef exp_avgs, TensorListRef exp_avg_sqs,
@@ -234,15 +276,57 @@ void adam_step(TensorListRef params, TensorListRef exp_avgs, TensorListRef exp_a
   }
   steps.bump_version();
   const cpu::OptimLoops& table = loops();
-  batch.run([&](uint32_t i, int64_t begin, int64_t end) {
-    const Entry& e = batch.entries()[i];
-    const auto piece = [&](int role) { return at<void>(e.data[role], begin, e.column); };
-    table.adam[e.column](piece(0), piece(1), piece(2), piece(3), piece(4), end - begin, scalars[i]);
-  });
+  batch.run(
+      [&](uint32_t i, int64_t begin, int64_t end) {
+        const Entry& e = batch.entries()[i];
+        const auto piece = [&](int role) { return at<void>(e.data[role], begin, e.column); };
+        table.adam[e.column](piece(0), piece(1), piece(2), piece(3), piece(4), end - begin, scalars[i]);
+      },
+      [&](const Backend& backend, int device, std::span<const kernels::OptimItem> items) {
+        backend.adam_step(device, items, common);
+      },
+      [&](kernels::OptimItem& item, uint32_t i) {
+        item.step_size = scalars[i].step_size;
+        item.root_bias = scalars[i].root_bias;
+      });
 }
+
+namespace {
+
+/// Contiguous tensors of one CUDA device as items; `kept` holds the copies that stand in for others.
+std::vector<kernels::OptimItem> items_of(const char* op, TensorListRef tensors, bool copy, TensorList& kept) {
+  std::vector<kernels::OptimItem> items;
+  for (const Tensor& t : tensors) {
+    CLEW_CHECK(is_floating(t.dtype()), DTypeError, op, ": expected floating point tensors, got ", t.dtype());
+    CLEW_CHECK(t.device() == tensors[0].device(), DeviceError, op, ": expected tensors on one device, got ",
+               tensors[0].device(), " and ", t.device());
+    if (!t.is_contiguous() && !copy) continue;
+    kept.push_back(t.is_contiguous() ? t : t.detach().contiguous());
+    kernels::OptimItem item{};
+    item.data[0] = kept.back().raw_data();
+    item.numel = t.numel();
+    item.dtype = t.dtype();
+    items.push_back(item);
+  }
+  return items;
+}
+
+Tensor total_norm_cuda(TensorListRef tensors, double p) {
+  TensorList kept;
+  const auto items = items_of("total_norm", tensors, true, kept);
+  DType dtype = tensors[0].dtype();
+  for (const Tensor& t : tensors) dtype = promote_types(dtype, t.dtype());
+  const Device device = tensors[0].device();
+  const Tensor result = empty({}, TensorOptions(dtype).device(device));
+  require_cuda("total_norm", device).total_norm(device.index, items, p, dtype, result.raw_data());
+  return result;
+}
+
+}  // namespace
 
 Tensor total_norm(TensorListRef tensors, double p) {
   NoGradGuard no_grad;
+  if (!tensors.empty() && tensors[0].is_cuda()) return total_norm_cuda(tensors, p);
   DType dtype = tensors.empty() ? default_dtype() : tensors[0].dtype();
   double total = 0;
   for (const Tensor& t : tensors) {
@@ -275,6 +359,32 @@ Tensor total_norm(TensorListRef tensors, double p) {
                       : p == 2                          ? std::sqrt(total)
                                                         : std::pow(total, 1 / p);
   return full({}, Scalar(norm), TensorOptions(dtype));
+}
+
+void scale_by_(TensorListRef tensors, double factor, const Tensor& more, const Tensor& found_bad) {
+  NoGradGuard no_grad;
+  if (tensors.empty()) return;
+  const Device device = tensors[0].device();
+  TensorList kept;
+  const auto items = items_of("scale_", tensors, false, kept);
+  for (const Tensor* t : {&more, &found_bad}) {
+    CLEW_CHECK(!t->defined() || (t->device() == device && t->numel() == 1 && is_floating(t->dtype())),
+               ValueError, "scale_: expected one floating number on ", device, ", got ", t->sizes(), " on ",
+               t->device());
+  }
+  CLEW_CHECK(!found_bad.defined() || found_bad.dtype() == DType::Float32, DTypeError,
+             "scale_: expected found_bad of dtype float32, got ", found_bad.dtype());
+  require_cuda("scale_", device)
+      .scale(device.index, items, factor, more.defined() ? more.dtype() : DType::Float32,
+             more.defined() ? more.raw_data() : nullptr,
+             found_bad.defined() ? found_bad.raw_data() : nullptr);
+  for (const Tensor& t : kept) t.bump_version();
+  for (const Tensor& t : tensors) {
+    if (t.is_contiguous()) continue;
+    const Tensor scaled = t.detach().contiguous();
+    scale_by_(TensorList{scaled}, factor, more, found_bad);
+    t.detach().copy_(scaled);
+  }
 }
 
 void scale_(TensorListRef tensors, double factor) {

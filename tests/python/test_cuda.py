@@ -207,3 +207,142 @@ def test_op_suite_over_the_emulator(seed: str) -> None:
     )
     assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
     assert len(tests) > 80 and f"{len(tests)} passed" in run.stdout, run.stdout[-300:]
+
+
+LARGER = """
+from clew import nn
+from clew.nn import functional as F
+
+clew.manual_seed(0)
+
+def both(name, f, *tensors):
+    "f and its gradients on the CPU and on the device."
+    results = []
+    for device in ("cpu", "cuda"):
+        leaves = [t.detach().to(device).requires_grad_() for t in tensors]
+        outs = f(*leaves)
+        outs = outs if isinstance(outs, tuple) else (outs,)
+        seeds = [clew.linspace(-1, 1, o.numel(), device=device).reshape(o.shape) for o in outs]
+        grads = clew.autograd.grad(outs, leaves, seeds)
+        results.append([t.detach().cpu() for t in (*outs, *grads)])
+    for i, (a, b) in enumerate(zip(*results)):
+        assert clew.allclose(b, a, rtol=2e-4, atol=2e-4 * a.abs().max().item()), (name, i)
+
+r = clew.randn
+both("matmul", clew.matmul, r(70, 81), r(81, 130))
+both("matmul, transposed", lambda a, b: clew.matmul(a.t(), b.t()), r(33, 65), r(66, 33))
+both("bmm, wide", lambda a, b: clew.matmul(a.double(), b.double()), r(2, 40, 20), r(2, 20, 35))
+both("conv", lambda x, w, b: F.conv2d(x, w, b, 2, (1, 2), (1, 2)), r(3, 5, 21, 24), r(70, 5, 3, 2), r(70))
+both("conv, grouped", lambda x, w: F.conv2d(x, w, None, 1, 1, 1, 3), r(2, 6, 13, 12), r(9, 2, 3, 3))
+both("conv, long sum", lambda x, w: F.conv2d(x, w, None, 1, 1), r(4, 2, 20, 17), r(3, 2, 3, 3))
+
+heads = r(1, 2, 70, 24), r(1, 2, 133, 24), r(1, 2, 133, 72)
+sdpa = F.scaled_dot_product_attention
+both("attention", sdpa, *heads)
+both("attention, causal", lambda q, k, v: sdpa(q, k, v, is_causal=True), *heads)
+both("attention, mask", lambda q, k, v, m: sdpa(q, k, v, m), *heads, r(70, 133))
+both("attention, wide", sdpa, r(1, 1, 5, 140), r(1, 1, 9, 140), r(1, 1, 9, 140))
+
+def dropped(q, k, v):
+    clew.manual_seed(3)
+    return sdpa(q, k, v, dropout_p=0.3)
+both("attention, dropout", dropped, *heads)
+
+for kind, options in ((nn.LSTM, {"proj_size": 7}), (nn.LSTM, {}), (nn.GRU, {}), (nn.RNN, {})):
+    net = kind(5, 18, num_layers=2, bidirectional=True, **options)
+    params = [p.detach() for p in net.parameters()]
+    names = [n for n, _ in net.named_parameters()]
+    def run(data, *values):
+        if data.dim() == 2:
+            data = nn.utils.rnn.PackedSequence(data, clew.tensor([4, 3, 3, 3, 1, 1]))
+        out, state = clew.func.functional_call(net, dict(zip(names, values)), (data,))
+        return out if isinstance(out, clew.Tensor) else out.data, *(state if kind is nn.LSTM else (state,))
+    both(kind.__name__, run, r(6, 4, 5), *params)
+    both(kind.__name__ + ", packed", run, r(15, 5), *params)
+print("done")
+"""
+
+
+@needs_emulator
+@pytest.mark.parametrize("seed", ["", "5"], ids=["in order", "shuffled"])
+def test_more_than_one_tile(seed: str) -> None:
+    """Matrix kernels over several tiles, chunks and blocks compute what the CPU computes."""
+    assert python(LARGER, EMULATED, CLEW_EMULATION_SHUFFLE=seed) == "done\n"
+
+
+OPTIMIZERS = """
+from clew import nn
+
+def train(device, dtype, make, clip):
+    clew.manual_seed(0)
+    shapes = [(3, 5), (1,), (0, 4), (4100,), (), (2, 9000)] + [(7,)] * 400
+    params = [nn.Parameter(clew.randn(s).to(dtype).to(device)) for s in shapes]
+    params.append(nn.Parameter(clew.randn(5, 4).to(dtype).to(device).t()))
+    optimizer = make(params)
+    norms = []
+    for step in range(3):
+        for i, p in enumerate(params):
+            p.grad = clew.randn(p.shape).to(dtype).to(device) if i % 5 != step else None
+        if clip is not None:
+            norms.append(nn.utils.clip_grad_norm_(params, 3.0, clip).cpu())
+            assert norms[-1].dtype == dtype
+        optimizer.step()
+    return [p.detach().cpu() for p in params] + norms
+
+optim = clew.optim
+cases = [
+    (lambda p: optim.SGD(p, lr=0.1), 2.0),
+    (lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1), None),
+    (lambda p: optim.SGD(p, lr=0.1, momentum=0.9, dampening=0.5, maximize=True), float("inf")),
+    (lambda p: optim.Adam(p, lr=0.1, weight_decay=0.1), 1.0),
+    (lambda p: optim.Adam(p, lr=0.1, amsgrad=True), 3.0),
+    (lambda p: optim.AdamW(p, lr=0.1, weight_decay=0.1), 0.0),
+]
+tolerances = {clew.float32: 1e-5, clew.float64: 1e-12, clew.bfloat16: 2e-2, clew.float16: 2e-3}
+for dtype, tolerance in tolerances.items():
+    for case, (make, clip) in enumerate(cases):
+        if dtype is not clew.float32 and case not in (1, 4):
+            continue
+        for i, (a, b) in enumerate(zip(train("cpu", dtype, make, clip), train("cuda", dtype, make, clip))):
+            assert clew.allclose(a, b, rtol=tolerance, atol=tolerance), (case, dtype, i)
+
+# Parameters on several devices, and writes that the tape must notice.
+here, there = nn.Parameter(clew.ones(3)), nn.Parameter(clew.ones(3, device="cuda:1"))
+for p in (here, there):
+    p.grad = clew.ones(3, device=p.device)
+before = there._version
+optim.SGD([here, there], lr=0.5).step()
+assert here.tolist() == there.tolist() == [0.5] * 3 and there._version > before
+there.grad.fill_(float("nan"))
+assert clew.isnan(nn.utils.clip_grad_norm_([there], 1.0)).item() and clew.isnan(there.grad).all().item()
+
+try:
+    bad = nn.Parameter(clew.ones(3, device="cuda"))
+    bad.grad = clew.ones(3, device="cuda")
+    state = clew.zeros(3)
+    clew._C._sgd_step([bad], [state], None, 0.1, 0.9, 0.0, 0.0, False, False)
+except clew.DeviceError as e:
+    assert "expected state on cuda:0, got cpu" in str(e)
+else:
+    raise AssertionError("expected DeviceError")
+
+# One look at all gradients.
+scaler = clew.amp.GradScaler("cuda", init_scale=4.0)
+p, q = nn.Parameter(clew.ones(2, device="cuda")), nn.Parameter(clew.ones(2, device="cuda"))
+optimizer = optim.SGD([p, q], lr=1.0)
+p.grad, q.grad = clew.full((2,), 4.0, device="cuda"), clew.full((2,), 8.0, device="cuda")
+scaler.step(optimizer)
+scaler.update()
+assert p.tolist() == [0.0, 0.0] and q.tolist() == [-1.0, -1.0] and scaler.get_scale() == 4.0
+q.grad[1] = float("inf")
+scaler.step(optimizer)
+scaler.update()
+assert p.tolist() == [0.0, 0.0] and scaler.get_scale() == 2.0
+print("done")
+"""
+
+
+@needs_emulator
+def test_optimizers_over_lists() -> None:
+    """Steps, norms and factors over lists equal the CPU's, for more tensors than one launch takes."""
+    assert python(OPTIMIZERS, EMULATED) == "done\n"

@@ -29,31 +29,24 @@ void sgd_loop(void* param, const void* grad, void* buffer, int64_t n, const SgdS
   T* __restrict p = static_cast<T*>(param);
   const T* __restrict g = static_cast<const T*>(grad);
   T* __restrict b = static_cast<T*>(buffer);
-  const C lr = static_cast<C>(s.lr), momentum = static_cast<C>(s.momentum),
-          keep = static_cast<C>(s.keep_grad);
-  const C decay = static_cast<C>(s.weight_decay), sign = static_cast<C>(s.sign);
+  const kernels::Sgd<C> sgd(s);
   if (!s.has_buffer) {
-    for (int64_t i = 0; i < n; ++i) {
-      const C x = static_cast<C>(p[i]);
-      p[i] = static_cast<T>(x - lr * (sign * static_cast<C>(g[i]) + decay * x));
-    }
+    for (int64_t i = 0; i < n; ++i)
+      p[i] = static_cast<T>(sgd.plain(static_cast<C>(p[i]), static_cast<C>(g[i])));
     return;
   }
-  // One loop body serves both forms: without nesterov the gradient enters with factor 0.
-  const C ahead = s.nesterov ? C(1) : C(0), from_buffer = s.nesterov ? momentum : C(1);
   if (s.fresh) {
     for (int64_t i = 0; i < n; ++i) {
-      const C x = static_cast<C>(p[i]), d = sign * static_cast<C>(g[i]) + decay * x;
-      b[i] = static_cast<T>(d);
-      p[i] = static_cast<T>(x - lr * (ahead * d + from_buffer * d));
+      C v{};
+      p[i] = static_cast<T>(sgd.with_buffer(static_cast<C>(p[i]), static_cast<C>(g[i]), v, true));
+      b[i] = static_cast<T>(v);
     }
     return;
   }
   for (int64_t i = 0; i < n; ++i) {
-    const C x = static_cast<C>(p[i]), d = sign * static_cast<C>(g[i]) + decay * x;
-    const C v = momentum * static_cast<C>(b[i]) + keep * d;
+    C v = static_cast<C>(b[i]);
+    p[i] = static_cast<T>(sgd.with_buffer(static_cast<C>(p[i]), static_cast<C>(g[i]), v, false));
     b[i] = static_cast<T>(v);
-    p[i] = static_cast<T>(x - lr * (ahead * d + from_buffer * v));
   }
 }
 
@@ -61,17 +54,10 @@ template <class T, bool kAmsgrad>
 void adam_pass(T* __restrict p, const T* __restrict g, T* __restrict m, T* __restrict v,
                T* __restrict largest, int64_t n, const AdamScalars& s) {
   using C = typename Compute<T>::type;
-  const C one_beta1 = static_cast<C>(1 - s.beta1), one_beta2 = static_cast<C>(1 - s.beta2);
-  const C beta2 = static_cast<C>(s.beta2), eps = static_cast<C>(s.eps),
-          decay = static_cast<C>(s.weight_decay);
-  const C step_size = static_cast<C>(s.step_size), root_bias = static_cast<C>(s.root_bias);
-  const C shrink = static_cast<C>(s.shrink), sign = static_cast<C>(s.sign);
+  const kernels::Adam<C> adam(s, s.step_size, s.root_bias);
   for (int64_t i = 0; i < n; ++i) {
-    const C x = static_cast<C>(p[i]) * shrink;
-    const C d = sign * static_cast<C>(g[i]) + decay * x;
-    C mean = static_cast<C>(m[i]);
-    mean += (d - mean) * one_beta1;
-    const C square = beta2 * static_cast<C>(v[i]) + one_beta2 * d * d;
+    C x = static_cast<C>(p[i]), mean = static_cast<C>(m[i]), square = static_cast<C>(v[i]);
+    adam.average(x, static_cast<C>(g[i]), mean, square);
     m[i] = static_cast<T>(mean);
     v[i] = static_cast<T>(square);
     C bound = square;
@@ -80,7 +66,7 @@ void adam_pass(T* __restrict p, const T* __restrict g, T* __restrict m, T* __res
       bound = before > square ? before : square;
       largest[i] = static_cast<T>(bound);
     }
-    p[i] = static_cast<T>(x - step_size * mean / (root(bound) / root_bias + eps));
+    p[i] = static_cast<T>(adam.step(x, mean, root(bound)));
   }
 }
 

@@ -1,6 +1,7 @@
 // Loops of recurrent layers and attention; built once per instruction set.
 #include "cpu/isa/vec.h"
 #include "cpu/sequence_loops.h"
+#include "kernels/cells.h"
 
 namespace clew::cpu::CLEW_ISA {
 namespace {
@@ -175,14 +176,7 @@ void lstm_forward(void* gates_, const void* c_prev_, void* c_, void* out_, int64
     T* c = static_cast<T*>(c_) + r * h;
     T* out = static_cast<T*>(out_) + r * h;
     CLEW_IVDEP
-    for (int64_t j = 0; j < h; ++j) {
-      i[j] = math::sigmoid(i[j]);
-      f[j] = math::sigmoid(f[j]);
-      g[j] = math::tanh(g[j]);
-      o[j] = math::sigmoid(o[j]);
-      c[j] = f[j] * c_prev[j] + i[j] * g[j];
-      out[j] = o[j] * math::tanh(c[j]);
-    }
+    for (int64_t j = 0; j < h; ++j) kernels::lstm_forward(i[j], f[j], g[j], o[j], c_prev[j], c[j], out[j]);
   }
 }
 
@@ -199,15 +193,9 @@ void lstm_backward(void* dgates_, void* dc_, const void* dh_, const void* gates_
     const T* dh = static_cast<const T*>(dh_) + r * h;
     T* dc = static_cast<T*>(dc_) + r * h;
     CLEW_IVDEP
-    for (int64_t j = 0; j < h; ++j) {
-      const T t = math::tanh(c[j]);
-      const T d = dc[j] + dh[j] * o[j] * (T(1) - t * t);
-      di[j] = d * g[j] * i[j] * (T(1) - i[j]);
-      df[j] = d * c_prev[j] * f[j] * (T(1) - f[j]);
-      dg[j] = d * i[j] * (T(1) - g[j] * g[j]);
-      d_o[j] = dh[j] * t * o[j] * (T(1) - o[j]);
-      dc[j] = d * f[j];
-    }
+    for (int64_t j = 0; j < h; ++j)
+      kernels::lstm_backward(di[j], df[j], dg[j], d_o[j], dc[j], dh[j], i[j], f[j], g[j], o[j], c_prev[j],
+                             c[j]);
   }
 }
 
@@ -218,7 +206,7 @@ void lstm_output(void* out_, const void* gates_, const void* c_, int64_t rows, i
     const T* c = static_cast<const T*>(c_) + r * h;
     T* out = static_cast<T*>(out_) + r * h;
     CLEW_IVDEP
-    for (int64_t j = 0; j < h; ++j) out[j] = o[j] * math::tanh(c[j]);
+    for (int64_t j = 0; j < h; ++j) out[j] = kernels::lstm_output(o[j], c[j]);
   }
 }
 
@@ -249,12 +237,8 @@ void gru_forward(void* saved_, const void* gx_, const void* gh_, const void* bia
       }
     }
     CLEW_IVDEP
-    for (int64_t j = 0; j < h; ++j) {
-      r[j] = math::sigmoid(x[j] + r[j]);
-      z[j] = math::sigmoid(x[h + j] + z[j]);
-      n[j] = math::tanh(x[2 * h + j] + r[j] * hn[j]);
-      out[j] = (T(1) - z[j]) * n[j] + z[j] * h_prev[j];
-    }
+    for (int64_t j = 0; j < h; ++j)
+      kernels::gru_forward(r[j], z[j], n[j], hn[j], x[j], x[h + j], x[2 * h + j], h_prev[j], out[j]);
   }
 }
 
@@ -270,17 +254,14 @@ void gru_backward(void* dgx_, void* dgh_, void* dh_, const void* saved_, const v
     T* dh = static_cast<T*>(dh_) + row * h;
     CLEW_IVDEP
     for (int64_t j = 0; j < h; ++j) {
-      const T d = dh[j];
-      const T dz = d * (h_prev[j] - n[j]) * z[j] * (T(1) - z[j]);
-      const T dn = d * (T(1) - z[j]) * (T(1) - n[j] * n[j]);
-      const T dr = dn * hn[j] * r[j] * (T(1) - r[j]);
+      T dr, dz, dn, dhn;
+      kernels::gru_backward(dr, dz, dn, dhn, dh[j], r[j], z[j], n[j], hn[j], h_prev[j]);
       x[j] = dr;
       x[h + j] = dz;
       x[2 * h + j] = dn;
       y[j] = dr;
       y[h + j] = dz;
-      y[2 * h + j] = dn * r[j];
-      dh[j] = d * z[j];
+      y[2 * h + j] = dhn;
     }
   }
 }
@@ -289,7 +270,7 @@ template <class T>
 void activation(void* x_, int64_t n, bool relu) {
   T* x = static_cast<T*>(x_);
   if (relu) {
-    for (int64_t i = 0; i < n; ++i) x[i] = x[i] < T(0) ? T(0) : x[i];  // NaN passes
+    for (int64_t i = 0; i < n; ++i) x[i] = kernels::rnn_relu(x[i]);
   } else {
     for (int64_t i = 0; i < n; ++i) x[i] = math::tanh(x[i]);
   }
@@ -302,10 +283,10 @@ void activation_backward(void* out_, const void* g_, const void* y_, int64_t n, 
   const T* y = static_cast<const T*>(y_);
   if (relu) {
     CLEW_IVDEP
-    for (int64_t i = 0; i < n; ++i) out[i] = y[i] > T(0) ? g[i] : T(0);
+    for (int64_t i = 0; i < n; ++i) out[i] = kernels::rnn_relu_backward(g[i], y[i]);
   } else {
     CLEW_IVDEP
-    for (int64_t i = 0; i < n; ++i) out[i] = g[i] * (T(1) - y[i] * y[i]);
+    for (int64_t i = 0; i < n; ++i) out[i] = kernels::rnn_tanh_backward(g[i], y[i]);
   }
 }
 
@@ -409,23 +390,14 @@ void scale(void* x_, int64_t n, double factor) {
 
 }  // namespace
 
-#define CLEW_SEQUENCE_LOOPS(T)                             \
-  {                                                        \
-      .panel_width = kPanel<T>,                            \
-      .pack = pack<T>,                                     \
-      .product = product<T>,                               \
-      .lstm_forward = lstm_forward<T>,                     \
-      .lstm_backward = lstm_backward<T>,                   \
-      .lstm_output = lstm_output<T>,                       \
-      .gru_forward = gru_forward<T>,                       \
-      .gru_backward = gru_backward<T>,                     \
-      .activation = activation<T>,                         \
-      .activation_backward = activation_backward<T>,       \
-      .attention_row = attention_row<T>,                   \
-      .attention_backward_row = attention_backward_row<T>, \
-      .scale = scale<T>,                                   \
-      .multiply = multiply<T>,                             \
-      .dot = dot<T>,                                       \
+#define CLEW_SEQUENCE_LOOPS(T)                                                                         \
+  {                                                                                                    \
+    .panel_width = kPanel<T>, .pack = pack<T>, .product = product<T>, .lstm_forward = lstm_forward<T>, \
+    .lstm_backward = lstm_backward<T>, .lstm_output = lstm_output<T>, .gru_forward = gru_forward<T>,   \
+    .gru_backward = gru_backward<T>, .activation = activation<T>,                                      \
+    .activation_backward = activation_backward<T>, .attention_row = attention_row<T>,                  \
+    .attention_backward_row = attention_backward_row<T>, .scale = scale<T>, .multiply = multiply<T>,   \
+    .dot = dot<T>,                                                                                     \
   }
 // Constant data: picked at run time.
 extern const SequenceLoops float_sequence_loops, double_sequence_loops;

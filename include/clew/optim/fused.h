@@ -43,5 +43,8 @@ CLEW_API void adam_step(TensorListRef params, TensorListRef exp_avgs, TensorList
 CLEW_API Tensor total_norm(TensorListRef tensors, double p = 2);
 /// Multiplies all tensors by `factor`, in place.
 CLEW_API void scale_(TensorListRef tensors, double factor);
+/// The same for tensors of one CUDA device, by `factor` and by the number `more`, if defined, that stands on
+/// the device; `found_bad`, a float32 on the device, becomes 1 when an element is not finite, if defined.
+CLEW_API void scale_by_(TensorListRef tensors, double factor, const Tensor& more, const Tensor& found_bad);
 
 }  // namespace clew::optim

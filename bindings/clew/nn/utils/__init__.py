@@ -72,6 +72,12 @@ def clip_grads_with_norm_(
         foreach: accepted, without effect.
     """
     grads = [p.grad for p in _tensors(parameters) if p.grad is not None]
+    if grads and grads[0].is_cuda:
+        # The factor stays on the device: nothing waits for it.
+        with clew.no_grad():
+            scale = (float(max_norm) / (total_norm.to(grads[0].device) + 1e-6)).clamp(max=1.0)
+            _C._scale_by_(grads, 1.0, scale, None)
+        return
     factor = float(max_norm) / (float(total_norm) + 1e-6)
     # A nan factor is passed on: hiding it would train on unclipped gradients.
     if not factor >= 1.0:
