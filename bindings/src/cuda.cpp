@@ -81,8 +81,7 @@ void init_cuda(py::module_& m) {
   const auto release = py::call_guard<py::gil_scoped_release>();
   m.def("_cuda_problem", &cuda_problem, release);
   m.def("_cuda_is_loaded", &cuda_is_loaded);
-  m.def(
-      "_cuda_require", [](const char* what, int index) { backend(what, cuda_device(index)); }, release);
+  m.def("_cuda_require", [](const char* what, int index) { backend(what, cuda_device(index)); }, release);
   m.def(
       "_cuda_device_count",
       [] {
@@ -112,8 +111,7 @@ void init_cuda(py::module_& m) {
     const Device d = cuda_device(index);
     backend("cuda.reset_peak_memory_stats", d).reset_peaks(d.index);
   });
-  m.def(
-      "_cuda_empty_cache", [] { find_cuda_backend()->empty_cache(); }, release);
+  m.def("_cuda_empty_cache", [] { find_cuda_backend()->empty_cache(); }, release);
   m.def("_cuda_memory_info", [](int index) {
     const Device d = cuda_device(index);
     int64_t free_bytes = 0, total_bytes = 0;

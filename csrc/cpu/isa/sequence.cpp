@@ -390,14 +390,23 @@ void scale(void* x_, int64_t n, double factor) {
 
 }  // namespace
 
-#define CLEW_SEQUENCE_LOOPS(T)                                                                         \
-  {                                                                                                    \
-    .panel_width = kPanel<T>, .pack = pack<T>, .product = product<T>, .lstm_forward = lstm_forward<T>, \
-    .lstm_backward = lstm_backward<T>, .lstm_output = lstm_output<T>, .gru_forward = gru_forward<T>,   \
-    .gru_backward = gru_backward<T>, .activation = activation<T>,                                      \
-    .activation_backward = activation_backward<T>, .attention_row = attention_row<T>,                  \
-    .attention_backward_row = attention_backward_row<T>, .scale = scale<T>, .multiply = multiply<T>,   \
-    .dot = dot<T>,                                                                                     \
+#define CLEW_SEQUENCE_LOOPS(T)                             \
+  {                                                        \
+      .panel_width = kPanel<T>,                            \
+      .pack = pack<T>,                                     \
+      .product = product<T>,                               \
+      .lstm_forward = lstm_forward<T>,                     \
+      .lstm_backward = lstm_backward<T>,                   \
+      .lstm_output = lstm_output<T>,                       \
+      .gru_forward = gru_forward<T>,                       \
+      .gru_backward = gru_backward<T>,                     \
+      .activation = activation<T>,                         \
+      .activation_backward = activation_backward<T>,       \
+      .attention_row = attention_row<T>,                   \
+      .attention_backward_row = attention_backward_row<T>, \
+      .scale = scale<T>,                                   \
+      .multiply = multiply<T>,                             \
+      .dot = dot<T>,                                       \
   }
 // Constant data: picked at run time.
 extern const SequenceLoops float_sequence_loops, double_sequence_loops;
