@@ -3,9 +3,15 @@
 # rule, bounded sanitizer runs. Safe to run again. Works as root and as a plain user.
 #   CLEW_WITH_TORCH=1   also install PyTorch, so that the comparisons with it run (CI does)
 #   CLEW_SKIP_SANITIZERS=1   leave the sanitizer builds out
+#   --device cuda            instead of all that, what needs a GPU; see scripts/test_gpu.sh
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$ROOT"
+
+if [ "${1:-}" = --device ]; then
+  [ "${2:-}" = cuda ] || fail "test.sh: expected --device cuda, got --device ${2:-}"
+  exec bash scripts/test_gpu.sh
+fi
 
 say "Looking for what the tests need (compiler, Python, Catch2)"
 need_build_packages

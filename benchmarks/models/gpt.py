@@ -40,7 +40,7 @@ def gpt(
             self.head = nn.Linear(width, vocabulary, bias=False)
 
         def forward(self, tokens):
-            x = self.token(tokens) + self.position(lib.arange(tokens.shape[1]))
+            x = self.token(tokens) + self.position(lib.arange(tokens.shape[1], device=tokens.device))
             return self.head(self.norm(self.blocks(x))).view(-1, vocabulary)
 
     return GPT()

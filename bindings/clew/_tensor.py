@@ -377,18 +377,30 @@ def is_shared(self):
 
 @_method
 def pin_memory(self, device=None):
-    """A copy in pinned memory, for copies to a device.
+    """A copy in pinned memory, from which copies to a device run beside other work; `self` if it is there.
 
     Raises:
-        clew.DeviceError: there is no device.
+        clew.DeviceError: there is no device, or `self` is not on the CPU.
     """
-    raise _C.DeviceError("pin_memory: expected an accelerator to copy to, got none")
+    return self if _C._is_pinned(self) else _C._pin_memory(self)
 
 
 @_method
 def is_pinned(self, device=None):
     """Whether the data are in pinned memory."""
-    return False
+    return _C._is_pinned(self)
+
+
+@_method
+def record_stream(self, stream):
+    """Keeps the memory from being used again until the work that `stream` has by now is done.
+
+    For tensors that were made on one stream and are used on another.
+
+    Raises:
+        clew.DeviceError: the tensor is not on the device of the stream.
+    """
+    _C._cuda_record_stream(self, stream._stream)
 
 
 class _Missing:

@@ -25,18 +25,22 @@ def is_autocast_available(device_type: str) -> bool:
     """True when `autocast` works for the device type."""
     if device_type not in ("cpu", "cuda"):
         raise ValueError(f"is_autocast_available: expected device_type 'cpu' or 'cuda', got {device_type!r}")
-    return device_type == "cpu"
+    return device_type == "cpu" or clew.cuda.is_available()
 
 
 def is_autocast_enabled(device_type: str = "cpu") -> bool:
     """True inside an enabled `autocast` of this thread."""
-    return is_autocast_available(device_type) and _C._autocast_dtype() is not None
+    return is_autocast_available(device_type) and _C._autocast_dtype(device_type == "cuda") is not None
 
 
 def get_autocast_dtype(device_type: str = "cpu") -> _C.dtype:
-    """The dtype that the innermost `autocast` of this thread casts to; bfloat16 outside."""
+    """The dtype that the innermost `autocast` of this thread casts to; outside of one its default."""
     is_autocast_available(device_type)
-    return _C._autocast_dtype() or _C.bfloat16
+    return _C._autocast_dtype(device_type == "cuda") or _default_dtype(device_type)
+
+
+def _default_dtype(device_type: str) -> _C.dtype:
+    return _C.float16 if device_type == "cuda" else _C.bfloat16
 
 
 class autocast:
@@ -47,8 +51,9 @@ class autocast:
     the dtype of the parameters. In-place ops are left alone. A context manager and a decorator, per thread.
 
     Args:
-        device_type: "cpu"; "cuda" does nothing, with a warning, where there is no CUDA.
-        dtype: bfloat16 (default) or float16.
+        device_type: "cpu" or "cuda": whose tensors are cast. "cuda" does nothing, with a warning, where there
+            is no CUDA.
+        dtype: bfloat16 or float16; None means bfloat16 on "cpu" and float16 on "cuda".
         enabled: False shields a part from an autocast around it.
         cache_enabled: cast each parameter once per context.
     Raises:
@@ -75,7 +80,7 @@ class autocast:
             )
             enabled = False
         self.device = device_type
-        self.dtype = _C.bfloat16 if dtype is None else dtype
+        self.dtype = _default_dtype(device_type) if dtype is None else dtype
         if enabled and self.dtype not in (_C.bfloat16, _C.float16):
             raise ValueError(f"autocast: expected dtype bfloat16 or float16, got {self.dtype}")
         self.enabled = enabled
@@ -85,7 +90,11 @@ class autocast:
     def __enter__(self) -> autocast:
         # An autocast for a device that is not there leaves one of the CPU in force.
         applies = is_autocast_available(self.device)
-        scope = _C._Autocast(self.dtype, self.enabled, self.cache_enabled) if applies else None
+        scope = (
+            _C._Autocast(self.device == "cuda", self.dtype, self.enabled, self.cache_enabled)
+            if applies
+            else None
+        )
         self._active.append(scope)
         return self
 

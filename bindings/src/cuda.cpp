@@ -3,7 +3,9 @@
 
 #include "bindings/src/caster.h"
 #include "bindings/src/python.h"
+#include "clew/autograd/grad_mode.h"
 #include "clew/core/thread_state.h"
+#include "clew/ops/ops.h"
 #include "core/backend.h"
 #include "core/library_switches.h"
 
@@ -140,6 +142,25 @@ void init_cuda(py::module_& m) {
   m.def("_cuda_set_stream",
         [](const CudaStream& s) { find_cuda_backend()->set_current_stream(s.device.index, s.handle); });
 
+  m.def(
+      "_pin_memory",
+      [](const Tensor& t) {
+        CLEW_CHECK(t.is_cpu(), DeviceError, "pin_memory: expected a tensor on cpu, got one on ", t.device());
+        const Backend& b = backend("pin_memory", cuda_device(-1));
+        const NoGradGuard no_grad;
+        const size_t nbytes = static_cast<size_t>(t.numel()) * item_size(t.dtype());
+        if (nbytes == 0) return t.detach().clone();
+        const Tensor pinned = from_blob(
+            b.allocate_pinned(nbytes), t.sizes(), [&b](void* p) { b.deallocate_pinned(p); },
+            TensorOptions(t.dtype()));
+        pinned.copy_(t.detach());
+        return pinned;
+      },
+      release);
+  m.def("_is_pinned", [](const Tensor& t) {
+    return t.is_cpu() && cuda_is_loaded() && t.numel() > 0 &&
+           find_cuda_backend()->is_pinned(t.raw_data(), item_size(t.dtype()));
+  });
   m.def("_set_library_switch", [](const std::string& name, bool on) {
     LibrarySwitches& s = library_switches();
     for (auto& [known, value] : {std::pair<const char*, std::atomic<bool>*>{"cublas", &s.cublas},

@@ -93,16 +93,18 @@ std::string chrome_trace(const Profile& profile) {
   return out.str();
 }
 
-AutocastHandle begin_autocast(py::handle dtype, bool enabled, bool cache_enabled) {
-  AutocastOptions options{.device = kCPU, .enabled = enabled, .cache_enabled = cache_enabled};
+Device device_of_kind(bool cuda) { return cuda ? Device{DeviceType::CUDA, 0} : kCPU; }
+
+AutocastHandle begin_autocast(bool cuda, py::handle dtype, bool enabled, bool cache_enabled) {
+  AutocastOptions options{.device = device_of_kind(cuda), .enabled = enabled, .cache_enabled = cache_enabled};
   CLEW_CHECK(to_dtype(dtype.ptr(), options.dtype), TypeError, "autocast: expected a dtype, got ",
              Py_TYPE(dtype.ptr())->tp_name);
   return AutocastHandle("autocast", options);
 }
 
-/// The dtype of the autocast in force on this thread, or None.
-py::object autocast_dtype() {
-  const AutocastScope* scope = AutocastScope::current();
+/// The dtype of the autocast in force on this thread for a kind of device, or None.
+py::object autocast_dtype(bool cuda) {
+  const AutocastScope* scope = AutocastScope::current(device_of_kind(cuda).type);
   if (scope == nullptr || !scope->options().enabled) return py::none();
   return dtype_object(scope->options().dtype);
 }
@@ -129,10 +131,10 @@ void init_profiling(py::module_& m) {
       .def(py::init([](const std::string& name) { return RangeHandle("record_function", name); }))
       .def("end", &RangeHandle::end);
   py::class_<AutocastHandle>(m, "_Autocast", py::module_local())
-      .def(py::init(&begin_autocast), py::arg("dtype"), py::arg("enabled") = true,
+      .def(py::init(&begin_autocast), py::arg("cuda"), py::arg("dtype"), py::arg("enabled") = true,
            py::arg("cache_enabled") = true)
       .def("end", &AutocastHandle::end);
-  m.def("_autocast_dtype", &autocast_dtype);
+  m.def("_autocast_dtype", &autocast_dtype, py::arg("cuda"));
   m.def("_get_print_options", [] {
     const PrintOptions& o = print_options();
     return py::make_tuple(o.precision, o.threshold, o.edge_items, o.line_width, o.sci_mode);

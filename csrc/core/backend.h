@@ -58,6 +58,8 @@ struct Backend {
   void (*memory_info)(int device, int64_t* free_bytes, int64_t* total_bytes);
   void* (*allocate_pinned)(size_t nbytes);
   void (*deallocate_pinned)(void* p) noexcept;
+  /// True when the bytes lie in a block of pinned memory that is in use.
+  bool (*is_pinned)(const void* p, size_t nbytes);
 
   /// Copies bytes, in order with the current streams. Returns when the host's side may be reused, unless
   /// `non_blocking` and the host's side is pinned.
@@ -95,7 +97,7 @@ struct Backend {
   int64_t (*library_version)(const char* name, std::string* problem);
 };
 /// Moves on with every change of Backend or of what kernels are given.
-inline constexpr int kBackendAbi = 2;
+inline constexpr int kBackendAbi = 3;
 /// The entry point: null, with the reason in `problem`, where no device can be used.
 using BackendEntry = const Backend* (*)(int abi, std::string* problem);
 inline constexpr const char* kCudaEntry = "clew_cuda_backend";

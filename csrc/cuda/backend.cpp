@@ -52,6 +52,7 @@ constinit const Backend kBackend{
                       int64_t* total_bytes) { driver().memory_info(device, free_bytes, total_bytes); },
     .allocate_pinned = [](size_t nbytes) { return pinned_cache().allocate(nbytes); },
     .deallocate_pinned = [](void* p) noexcept { pinned_cache().deallocate(p); },
+    .is_pinned = [](const void* p, size_t nbytes) { return pinned_cache().owns(p, nbytes); },
     .copy = copy,
     .stream_from_pool = stream_from_pool,
     .current_stream = current_stream,

@@ -62,9 +62,11 @@ struct Call {
 /// The plans in order of the time that they took here.
 void sort_by_time(Choice& choice, const Call& call) {
   std::vector<std::pair<double, size_t>> times;
+  times.reserve(choice.plans.size());
   for (size_t i = 0; i < choice.plans.size(); ++i) times.emplace_back(call.time_ms(choice.plans[i]), i);
   std::sort(times.begin(), times.end());
   std::vector<cudnn::Plan> sorted;
+  sorted.reserve(choice.plans.size());
   for (const auto& [ms, i] : times) sorted.push_back(std::move(choice.plans[i]));
   choice.plans.swap(sorted);
   choice.timed = true;

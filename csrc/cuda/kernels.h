@@ -19,6 +19,7 @@ void register_random();
 void register_reduce();
 void register_rnn();
 void register_shape();
+void register_solve();
 void register_special();
 
 inline void register_kernels() {
@@ -32,6 +33,7 @@ inline void register_kernels() {
   register_reduce();
   register_rnn();
   register_shape();
+  register_solve();
   register_special();
 }
 

@@ -23,7 +23,11 @@ void for_each_tensor(std::span<Value> args, F&& f) {
 
 }  // namespace
 
-AutocastScope* AutocastScope::current() { return innermost_autocast; }
+AutocastScope* AutocastScope::current(DeviceType type) {
+  AutocastScope* scope = innermost_autocast;
+  while (scope != nullptr && scope->options_.device.type != type) scope = scope->outer_autocast_;
+  return scope;
+}
 
 AutocastScope::AutocastScope(const AutocastOptions& options)
     : options_(options), outer_autocast_(innermost_autocast) {
@@ -74,7 +78,8 @@ void AutocastScope::cast_arguments(std::span<Value> args, DType dtype) {
 
 Value AutocastScope::call(const BoxedCall& call) {
   // An in-place op writes into the dtype that its tensor has.
-  if (innermost_autocast != this || !options_.enabled || call.inplace) return call.proceed_nested();
+  if (current(options_.device.type) != this || !options_.enabled || call.inplace)
+    return call.proceed_nested();
   switch (call.op.autocast) {
     case Autocast::None:
       return call.proceed_nested();

@@ -23,8 +23,8 @@ class CLEW_API AutocastScope final : public Interceptor {
   ~AutocastScope() override;
   Value call(const BoxedCall& call) override;
   const AutocastOptions& options() const { return options_; }
-  /// The innermost scope on this thread, which alone decides; null without one.
-  static AutocastScope* current();
+  /// The innermost scope of a kind of device on this thread, which alone decides; null without one.
+  static AutocastScope* current(DeviceType type);
 
  private:
   struct Cached {

@@ -17,6 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="compare every sample of PyTorch's operator database, not at most 100 per entry",
     )
     parser.addoption("--device", default="cpu", help="device that the op suite runs on (default: cpu)")
+    parser.addoption("--shard", default="0/1", help="i/n: every n-th test, from the i-th on (default: 0/1)")
     parser.addoption("--hostile", type=int, default=600, help="damaged files to try (default: 600)")
     parser.addoption("--fuzz", type=int, default=3000, help="random calls to try (default: 3000)")
     parser.addoption("--fuzz-seed", type=int, default=0, help="where the random calls begin (default: 0)")
@@ -27,6 +28,11 @@ def _kernels_not_written() -> set[str]:
     text = (Path(__file__).resolve().parents[2] / "docs" / "gpu-status.md").read_text()
     section = text.split("## Kernels that are not written yet\n")[1].split("\n## ")[0]
     return set(re.findall(r"`(\w+)`", section))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    first, count = map(int, config.getoption("--shard").split("/"))
+    items[:] = items[first::count]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -270,6 +270,60 @@ def test_more_than_one_tile(seed: str) -> None:
     assert python(LARGER, EMULATED, CLEW_EMULATION_SHUFFLE=seed) == "done\n"
 
 
+DATA = """
+from clew.utils.data import DataLoader, TensorDataset, prefetch
+from collections import namedtuple
+
+x = clew.arange(6).reshape(2, 3)
+pinned = x.t().pin_memory()
+assert pinned.is_pinned() and not x.is_pinned() and pinned.pin_memory() is pinned
+assert pinned.tolist() == x.t().tolist() and pinned[1:].is_pinned() and not pinned.clone().is_pinned()
+assert pinned.to("cuda", non_blocking=True).cpu().tolist() == x.t().tolist()
+assert clew.zeros(0, 2).pin_memory().shape == (0, 2)
+try:
+    x.cuda().pin_memory()
+except clew.DeviceError as e:
+    assert "pin_memory: expected a tensor on cpu, got one on cuda:0" in str(e)
+else:
+    raise AssertionError("expected DeviceError")
+
+rows = TensorDataset(clew.arange(10), clew.arange(10.0))
+for workers in (0, 2):
+    loader = DataLoader(rows, batch_size=4, pin_memory=True, num_workers=workers)
+    for (a, b), (c, d) in zip(loader, prefetch(loader, "cuda:1"), strict=True):
+        assert a.is_pinned() and b.is_pinned()
+        assert c.device.index == 1 and c.cpu().tolist() == a.tolist() and d.cpu().tolist() == b.tolist()
+Pair = namedtuple("Pair", "x y")
+(got,) = prefetch([{"a": [x, "text"], "b": Pair(x, 3)}], "cuda")
+assert got["a"][0].is_cuda and got["a"][1] == "text"
+assert type(got["b"]) is Pair and got["b"].x.is_cuda and got["b"].y == 3
+assert list(prefetch([], "cuda")) == []
+
+# Casts on one kind of device leave the other alone.
+from clew import amp
+w = clew.nn.Parameter(clew.ones(3, 3, device="cuda"))
+with amp.autocast("cuda", dtype=clew.bfloat16):
+    assert amp.is_autocast_enabled("cuda") and not amp.is_autocast_enabled("cpu")
+    y = w @ w
+    assert y.dtype is clew.bfloat16 and (clew.ones(2, 2) @ clew.ones(2, 2)).dtype is clew.float32
+    with amp.autocast("cpu"):
+        assert (clew.ones(2, 2) @ clew.ones(2, 2)).dtype is clew.bfloat16 and (w @ w).dtype is clew.bfloat16
+        with amp.autocast("cuda", enabled=False):
+            assert (w @ w).dtype is clew.float32
+    assert clew.nn.functional.softmax(y, 0).dtype is clew.float32
+y.float().sum().backward()
+assert w.grad.dtype is clew.float32 and w.grad.is_cuda
+with amp.autocast("cuda"):
+    assert (w @ w).dtype is clew.float16
+print("done")
+"""
+
+
+@needs_emulator
+def test_data_path_and_autocast() -> None:
+    assert python(DATA, EMULATED) == "done\n"
+
+
 OPTIMIZERS = """
 from clew import nn
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from clew.utils.data import distributed
+from clew.utils.data._device import prefetch
 from clew.utils.data._info import WorkerInfo
 from clew.utils.data.collate import default_collate, default_convert
 from clew.utils.data.dataloader import DataLoader, get_worker_info
@@ -47,6 +48,7 @@ __all__ = [
     "default_convert",
     "distributed",
     "get_worker_info",
+    "prefetch",
     "random_split",
 ]
 

@@ -59,7 +59,7 @@ class DataLoader(Generic[T_co]):
         batch_sampler: gives lists of indices; excludes `batch_size`, `shuffle`, `sampler`, `drop_last`.
         num_workers: processes that load; 0 loads in this one.
         collate_fn: makes a batch of a list of samples; None means `default_collate`.
-        pin_memory: for copies to a device; without one it warns and changes nothing.
+        pin_memory: batches in pinned memory, for copies to a device; without one it warns, no more.
         drop_last: leave out a last batch that is shorter.
         timeout: seconds to wait for a batch of a worker; 0 means no limit.
         worker_init_fn: called in each worker with its number when it starts.
@@ -143,7 +143,7 @@ class DataLoader(Generic[T_co]):
             raise ValueError(
                 "DataLoader: expected drop_last=False without batching (batch_size=None), got True"
             )
-        if pin_memory:
+        if pin_memory and not clew.cuda.is_available():
             import warnings
 
             warnings.warn("DataLoader: pin_memory=True has no effect without a device", stacklevel=2)
@@ -400,6 +400,7 @@ class _Epoch:
 
     def __init__(self, loader: DataLoader, resume: dict[str, Any] | None) -> None:
         self._loader = loader
+        self._pinned = loader.pin_memory and clew.cuda.is_available()
         self.over = False
         self.number = loader._epochs if resume is None else resume["epoch"]
         self.given = 0 if resume is None else resume["given"]
@@ -473,6 +474,10 @@ class _Epoch:
             self.over = True
             raise
         self.given += 1
+        if self._pinned:
+            from clew.utils.data._device import pin_batch
+
+            batch = pin_batch(batch)
         return batch
 
 
