@@ -41,7 +41,7 @@ if(clew_cuda_on STREQUAL "ON")
     $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -fvisibility-inlines-hidden $<$<BOOL:${CLEW_WERROR}>:-Werror>>
     $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra -diag-suppress=186
       $<$<BOOL:${CLEW_WERROR}>:-Werror=all-warnings>>)
-  target_link_libraries(clew_cuda PRIVATE clew CUDA::cudart Threads::Threads)
+  target_link_libraries(clew_cuda PRIVATE clew CUDA::cudart Threads::Threads ${CMAKE_DL_LIBS})
   # The run-time search path must hold for CUDA's own libraries too, hence DT_RPATH. Those of the pip packages
   # come first, beside clew in site-packages.
   target_link_options(clew_cuda PRIVATE -Wl,--no-undefined -Wl,--gc-sections -Wl,--disable-new-dtags)

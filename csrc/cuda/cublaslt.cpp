@@ -138,7 +138,8 @@ struct Plan {
   size_t workspace_bytes = 0;
   bool found = false;
 
-  Plan(const MatmulKey& key, void* handle) {
+  /// `bias`: the first one, whose alignment the algorithm is chosen for.
+  Plan(const MatmulKey& key, void* handle, const void* bias) {
     const auto dtype = static_cast<DType>(key.dtype);
     const bool is_double = dtype == DType::Float64;
     check(api().desc_create(desc.put(),
@@ -149,7 +150,10 @@ struct Plan {
           "cublasLtMatmulDescCreate");
     if (key.transpose_a != 0) set<int32_t>(api().desc_set, desc.get(), kDescTransA, kOpTranspose);
     if (key.transpose_b != 0) set<int32_t>(api().desc_set, desc.get(), kDescTransB, kOpTranspose);
-    if (key.bias != 0) set<uint32_t>(api().desc_set, desc.get(), kDescEpilogue, kEpilogueBias);
+    if (key.bias != 0) {
+      set<uint32_t>(api().desc_set, desc.get(), kDescEpilogue, kEpilogueBias);
+      set<const void*>(api().desc_set, desc.get(), kDescBiasPointer, bias);
+    }
     const auto m = static_cast<uint64_t>(key.rows), n = static_cast<uint64_t>(key.columns),
                k = static_cast<uint64_t>(key.depth);
     describe(a, key.transpose_a != 0 ? k : m, key.transpose_a != 0 ? m : k, key.lda, key, key.stride_a,
@@ -190,10 +194,10 @@ class Plans {
   }
   /// Runs `use(plan)` while nobody else changes the plan's descriptors.
   template <class Use>
-  void with(const MatmulKey& key, void* handle, Use&& use) {
+  void with(const MatmulKey& key, void* handle, const void* bias, Use&& use) {
     const std::lock_guard lock(mutex_);
     std::unique_ptr<Plan>& plan = plans_[key];
-    if (!plan) plan = std::make_unique<Plan>(key, handle);
+    if (!plan) plan = std::make_unique<Plan>(key, handle, bias);
     use(*plan);
   }
 
@@ -228,7 +232,7 @@ bool run_cublaslt(DType dtype, const Gemm& gemm, const void* bias, const Launch&
   if (!call) return false;
   bool done = false;
   void* handle = plans().handle(launch.device());
-  plans().with(call->key, handle, [&](const Plan& plan) {
+  plans().with(call->key, handle, bias, [&](const Plan& plan) {
     if (!plan.found) return;
     if (bias != nullptr) set<const void*>(api().desc_set, plan.desc.get(), kDescBiasPointer, bias);
     const Workspace workspace(launch, plan.workspace_bytes);

@@ -67,6 +67,29 @@ def test_says_what_is_missing(tmp_path: Path) -> None:
     assert "is no backend library of Clew" in python(ASK, foreign)
 
 
+LIBRARIES = """
+cudnn, matmul = clew.backends.cudnn, clew.backends.cuda.matmul
+assert cudnn.version() is None and not cudnn.is_available() and cudnn.enabled and matmul.enabled
+print(cudnn.problem())
+with cudnn.flags(enabled=False, benchmark=True):
+    assert not cudnn.enabled and cudnn.benchmark
+assert cudnn.enabled and not cudnn.benchmark
+for module, name in ((cudnn, "enabled"), (matmul, "allow_tf32")):
+    try:
+        setattr(module, name, 1)
+    except TypeError as e:
+        assert f"{name}: expected a bool, got int" in str(e)
+    else:
+        raise AssertionError("expected TypeError")
+"""
+
+
+def test_says_why_a_library_is_not_used(tmp_path: Path) -> None:
+    assert "none.so is missing" in python(LIBRARIES, tmp_path / "none.so")
+    if EMULATED.exists():
+        assert python(LIBRARIES, EMULATED) == "this device runs no libraries\n"
+
+
 @needs_emulator
 def test_says_that_there_is_no_device() -> None:
     said = python(ASK, EMULATED, CLEW_EMULATION_DEVICES="0")

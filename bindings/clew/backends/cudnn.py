@@ -17,7 +17,16 @@ from typing import Any
 
 from clew import _C
 
-__all__ = ["allow_tf32", "benchmark", "deterministic", "enabled", "flags", "is_available", "version"]
+__all__ = [
+    "allow_tf32",
+    "benchmark",
+    "deterministic",
+    "enabled",
+    "flags",
+    "is_available",
+    "problem",
+    "version",
+]
 
 _SWITCHES = {
     "enabled": "cudnn",
@@ -53,6 +62,11 @@ def is_available() -> bool:
 def version() -> int | None:
     """Version of cuDNN, such as 91900; None where it is not available."""
     return _C._cuda_library_version("cudnn")[0] or None
+
+
+def problem() -> str:
+    """What is missing for cuDNN and how to get it; empty where it is available."""
+    return _C._cuda_library_version("cudnn")[1]
 
 
 @contextmanager
