@@ -7,6 +7,7 @@
 #include "bindings/src/tensor_type.h"
 #include "clew/autograd/node.h"
 #include "clew/ops/ops.h"
+#include "core/backend.h"
 
 namespace clew::python {
 namespace {
@@ -152,8 +153,9 @@ bool CommonKeywords::take(const char* op, PyObject* const* args, size_t count, P
                  ": expected layout clew.strided, got ", PyUnicode_AsUTF8(text.get()));
     }
     if (pin) {
-      CLEW_CHECK(PyObject_IsTrue(value) == 0, DeviceError, op,
-                 ": expected pin_memory=False, got True (there is no device to pin memory for)");
+      pinned_ = PyObject_IsTrue(value) == 1;
+      CLEW_CHECK(!pinned_ || find_cuda_backend() != nullptr, DeviceError, op,
+                 ": expected a CUDA device for pin_memory=True, got none: ", cuda_problem());
     }
   }
   if (static_cast<Py_ssize_t>(kept.size()) == n) return false;
@@ -190,6 +192,11 @@ PyObject* CommonKeywords::finish(const OpEntry& op, PyObject* result) const {
     }
     write_out(op, out_, result, arguments_);
     return Py_NewRef(out_);
+  }
+  if (pinned_ && is_tensor(result)) {
+    Object pinned(check(PyObject_CallMethod(result, "pin_memory", nullptr)));
+    if (as_tensor(result).requires_grad()) as_tensor(pinned.get()).set_requires_grad(true);
+    return pinned.release();
   }
   if (memory_format_ == nullptr || !is_tensor(result)) return Py_NewRef(result);
   const Object text(check(PyObject_Str(memory_format_)));

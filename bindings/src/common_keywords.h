@@ -28,6 +28,7 @@ class CommonKeywords {
   Object dtype_;  // of `out`, where the op creates a tensor
   PyObject* out_ = nullptr;
   PyObject* memory_format_ = nullptr;
+  bool pinned_ = false;
 };
 
 void init_common_keywords();

@@ -303,6 +303,8 @@ assert pinned.is_pinned() and not x.is_pinned() and pinned.pin_memory() is pinne
 assert pinned.tolist() == x.t().tolist() and pinned[1:].is_pinned() and not pinned.clone().is_pinned()
 assert pinned.to("cuda", non_blocking=True).cpu().tolist() == x.t().tolist()
 assert clew.zeros(0, 2).pin_memory().shape == (0, 2)
+made = clew.ones(3, pin_memory=True, requires_grad=True)
+assert made.is_pinned() and made.tolist() == [1.0] * 3 and made.is_leaf and made.requires_grad
 try:
     x.cuda().pin_memory()
 except clew.DeviceError as e:
