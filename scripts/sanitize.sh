@@ -39,6 +39,12 @@ suites=("${suites[@]/%/.py}")
 select=()
 if [ "$extent" = quick ] && [ -n "${CLEW_SANITIZE_SELECT:-}" ]; then select=(-k "$CLEW_SANITIZE_SELECT"); fi
 # Python itself leaks on exit, and allocates through pools that would hide errors.
-LD_PRELOAD="$("${CXX:-c++}" -print-file-name=libasan.so) $("${CXX:-c++}" -print-file-name=libstdc++.so)" \
-  ASAN_OPTIONS="detect_leaks=0" PYTHONMALLOC=malloc PYTHONPATH="$ROOT/build/$preset/python" \
-  "${fixed[@]}" python -m pytest -q -x -p no:cacheprovider "${suites[@]}" "${select[@]}"
+sanitized_pytest() {
+  LD_PRELOAD="$("${CXX:-c++}" -print-file-name=libasan.so) $("${CXX:-c++}" -print-file-name=libstdc++.so)" \
+    ASAN_OPTIONS="detect_leaks=0" PYTHONMALLOC=malloc PYTHONPATH="$ROOT/build/$preset/python" \
+    "${fixed[@]}" python -m pytest -q -x -p no:cacheprovider "$@"
+}
+sanitized_pytest "${suites[@]}" "${select[@]}"
+# CUDA kernels over the emulator, where every global and shared array has its exact size.
+CLEW_CUDA_LIBRARY="$ROOT/build/$preset/libclew_cuda_emulated.so" \
+  sanitized_pytest --device cuda tests/python/test_cuda_like_cpu.py -k float32

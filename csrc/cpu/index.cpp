@@ -14,12 +14,6 @@ namespace clew {
 namespace cpu {
 namespace {
 
-[[noreturn, gnu::cold, gnu::noinline]] void out_of_range(const char* op, int64_t index, int64_t dim,
-                                                         int64_t size, bool negative) {
-  detail::raise<IndexError>(op, ": expected index in [", negative ? -size : 0, ", ", size - 1, "], got ",
-                            index, " (dimension ", dim, " of size ", size, ")");
-}
-
 int64_t size_or_one(const Tensor& t, int64_t dim) {
   return t.dim() == 0 ? 1 : t.sizes()[static_cast<size_t>(dim)];
 }
@@ -90,7 +84,7 @@ void add_offsets(const char* op, std::vector<int64_t>& offsets, const Tensor& in
     for (int64_t i = b; i < e; ++i) {
       int64_t v = p[i];
       if (negative && v < 0 && v >= -size) v += size;
-      if (CLEW_UNLIKELY(v < 0 || v >= size)) out_of_range(op, p[i], dim, size, negative);
+      if (CLEW_UNLIKELY(v < 0 || v >= size)) index_out_of_range(op, p[i], dim, size, negative);
       offsets[static_cast<size_t>(i)] += v * stride;
     }
   });
@@ -389,7 +383,7 @@ struct Walk {
   }
   int64_t checked(const char* op, int64_t i) const {
     const int64_t v = index[i];
-    if (CLEW_UNLIKELY(v < 0 || v >= size)) out_of_range(op, v, static_cast<int64_t>(dim), size, false);
+    if (CLEW_UNLIKELY(v < 0 || v >= size)) index_out_of_range(op, v, static_cast<int64_t>(dim), size, false);
     return v * stride;
   }
 };

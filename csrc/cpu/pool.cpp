@@ -12,10 +12,7 @@ namespace clew {
 namespace cpu {
 namespace {
 
-/// What one output position covers along one axis: input [first, last) in steps, and what it counts for.
-struct Span {
-  int64_t first, last, length;
-};
+using kernels::Span;
 
 int64_t plane_grain(int64_t work) { return std::max<int64_t>(1, kGrainCompute / std::max<int64_t>(1, work)); }
 
@@ -25,12 +22,8 @@ std::vector<Span> max_spans(int64_t in, int64_t out, int64_t kernel, int64_t str
                             int64_t dilation) {
   std::vector<Span> spans;
   spans.reserve(static_cast<size_t>(out));
-  for (int64_t o = 0; o < out; ++o) {
-    const int64_t start = o * stride - padding;
-    const StepRange r(start, dilation, kernel, in);
-    const int64_t first = std::min(start + r.first * dilation, in - 1);
-    spans.push_back({first, r.first < r.last ? start + (r.last - 1) * dilation + 1 : first, 0});
-  }
+  for (int64_t o = 0; o < out; ++o)
+    spans.push_back(kernels::max_span(o, in, kernel, stride, padding, dilation));
   return spans;
 }
 
@@ -187,21 +180,15 @@ std::vector<Span> average_spans(int64_t in, int64_t out, int64_t kernel, int64_t
                                 bool count_padding) {
   std::vector<Span> spans;
   spans.reserve(static_cast<size_t>(out));
-  for (int64_t o = 0; o < out; ++o) {
-    const int64_t start = o * stride - padding, end = std::min(start + kernel, in + padding);
-    const int64_t first = std::max<int64_t>(start, 0), last = std::max(first, std::min(end, in));
-    spans.push_back({first, last, count_padding ? end - start : last - first});
-  }
+  for (int64_t o = 0; o < out; ++o)
+    spans.push_back(kernels::average_span(o, in, kernel, stride, padding, count_padding));
   return spans;
 }
 
 std::vector<Span> adaptive_spans(int64_t in, int64_t out) {
   std::vector<Span> spans;
   spans.reserve(static_cast<size_t>(out));
-  for (int64_t o = 0; o < out; ++o) {
-    const int64_t first = adaptive_start(o, in, out), last = adaptive_end(o, in, out);
-    spans.push_back({first, last, last - first});
-  }
+  for (int64_t o = 0; o < out; ++o) spans.push_back(kernels::adaptive_span(o, in, out));
   return spans;
 }
 

@@ -7,6 +7,7 @@
 #include "core/shapes.h"
 #include "cpu/copy.h"
 #include "kernels/philox.h"
+#include "kernels/random_draws.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -141,30 +142,15 @@ void random_cpu(Tensor& result, const Tensor&, std::optional<int64_t> from, std:
   if (from || to) {
     range = static_cast<uint64_t>(to ? *to : *from) - static_cast<uint64_t>(low);
   } else {
-    // 0 up to the greatest integer such that the dtype holds all below it.
-    const DType t = result.dtype();
-    const int bits = t == DType::Float16    ? 11
-                     : t == DType::BFloat16 ? 8
-                     : t == DType::Float32  ? 24
-                     : t == DType::Float64  ? 53
-                     : t == DType::Bool     ? 1
-                     : t == DType::UInt8    ? 8
-                                            : static_cast<int>(8 * item_size(t)) - 1;
-    range = (uint64_t{1} << bits) + (is_floating(t) ? 1 : 0);
+    range = kernels::whole_range(result.dtype());
   }
   into_contiguous(result, [&](Tensor& out) { integers_into(out, low, range, g); });
 }
 
-// Fisher-Yates, from the end.
 void randperm_cpu(Tensor& out, int64_t n, const std::optional<Generator>& g, const TensorOptions&) {
   const Generator::State s = claim(g, n);
   Tensor order = out.dtype() == DType::Int64 ? out : new_tensor({n}, DType::Int64);
-  int64_t* p = order.data<int64_t>();
-  std::iota(p, p + n, int64_t{0});
-  for (int64_t i = n - 1; i > 0; --i) {
-    const uint64_t word = philox::word64(s.seed, s.offset, static_cast<uint64_t>(i));
-    std::swap(p[i], p[philox::bounded(word, static_cast<uint64_t>(i) + 1)]);
-  }
+  kernels::shuffle(order.data<int64_t>(), n, s.seed, s.offset);
   if (!order.is_same(out)) copy_tensor(out, order);
 }
 
@@ -204,43 +190,37 @@ void multinomial_cpu(Tensor& out, const Tensor& input, int64_t num_samples, bool
   }
   const int64_t per_row = replacement ? num_samples : n;
   const Generator::State s = claim(g, rows * per_row);
-  auto uniform = [&](int64_t i) {
-    return philox::uniform_double(philox::word64(s.seed, s.offset, static_cast<uint64_t>(i)));
-  };
+  auto uniform = [&](int64_t i) { return kernels::uniform53(s.seed, s.offset, i); };
   int64_t* o = out.data<int64_t>();
-  parallel_for(0, rows, std::max<int64_t>(1, kGrainCompute / (n + per_row)),
-               [&](int64_t first, int64_t last) {
-                 std::vector<double> key(static_cast<size_t>(n));
-                 std::vector<int64_t> order(static_cast<size_t>(n));
-                 for (int64_t row = first; row < last; ++row) {
-                   const double* p = w + row * n;
-                   int64_t* samples = o + row * num_samples;
-                   if (replacement) {
-                     std::partial_sum(p, p + n, key.begin());
-                     int64_t last_positive = n - 1;
-                     while (p[last_positive] == 0) --last_positive;
-                     for (int64_t i = 0; i < num_samples; ++i) {
-                       const double at = uniform(row * per_row + i) * key.back();
-                       const auto found = std::upper_bound(key.begin(), key.end(), at) - key.begin();
-                       samples[i] = std::min<int64_t>(found, last_positive);
-                     }
-                   } else {
-                     // Exponential clocks with these rates: the first to ring are a sample without
-                     // replacement.
-                     for (int64_t i = 0; i < n; ++i)
-                       key[static_cast<size_t>(i)] = -std::log1p(-uniform(row * per_row + i)) / p[i];
-                     for (int64_t i = 0; i < n; ++i)
-                       if (p[i] == 0) key[static_cast<size_t>(i)] = HUGE_VAL;
-                     std::iota(order.begin(), order.end(), int64_t{0});
-                     std::partial_sort(
-                         order.begin(), order.begin() + num_samples, order.end(), [&](int64_t a, int64_t b) {
-                           const double x = key[static_cast<size_t>(a)], y = key[static_cast<size_t>(b)];
-                           return x != y ? x < y : a < b;
-                         });
-                     std::copy_n(order.begin(), num_samples, samples);
-                   }
-                 }
-               });
+  parallel_for(
+      0, rows, std::max<int64_t>(1, kGrainCompute / (n + per_row)), [&](int64_t first, int64_t last) {
+        std::vector<double> key(static_cast<size_t>(n));
+        std::vector<int64_t> order(static_cast<size_t>(n));
+        for (int64_t row = first; row < last; ++row) {
+          const double* p = w + row * n;
+          int64_t* samples = o + row * num_samples;
+          if (replacement) {
+            std::partial_sum(p, p + n, key.begin());
+            int64_t last_positive = n - 1;
+            while (p[last_positive] == 0) --last_positive;
+            for (int64_t i = 0; i < num_samples; ++i) {
+              const double at = uniform(row * per_row + i) * key.back();
+              const auto found = std::upper_bound(key.begin(), key.end(), at) - key.begin();
+              samples[i] = std::min<int64_t>(found, last_positive);
+            }
+          } else {
+            for (int64_t i = 0; i < n; ++i)
+              key[static_cast<size_t>(i)] = kernels::exponential_clock(uniform(row * per_row + i), p[i]);
+            std::iota(order.begin(), order.end(), int64_t{0});
+            std::partial_sort(order.begin(), order.begin() + num_samples, order.end(),
+                              [&](int64_t a, int64_t b) {
+                                const double x = key[static_cast<size_t>(a)], y = key[static_cast<size_t>(b)];
+                                return x != y ? x < y : a < b;
+                              });
+            std::copy_n(order.begin(), num_samples, samples);
+          }
+        }
+      });
 }
 
 /// The scaled mask that dropout multiplies by.

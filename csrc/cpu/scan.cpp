@@ -5,6 +5,7 @@
 #include "clew/core/parallel.h"
 #include "core/shapes.h"
 #include "cpu/copy.h"
+#include "kernels/ordering.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -184,15 +185,6 @@ void cummin_cpu(Tensor2& out, const Tensor& input, int64_t dim) {
   extremum_scan<false>("cummin", out, input, dim);
 }
 
-/// NaN after everything else, as sort puts it.
-template <class T>
-bool before(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>) {
-    if (b != b) return a == a;
-  }
-  return a < b;
-}
-
 void searchsorted_cpu(Tensor& out, const Tensor& sorted, const Tensor& input, bool out_int32, bool right) {
   if (out.numel() == 0) return;
   const int64_t n = sorted.sizes().back(),
@@ -206,10 +198,11 @@ void searchsorted_cpu(Tensor& out, const Tensor& sorted, const Tensor& input, bo
       for (int64_t i = b; i < e; ++i) {
         const T* row = s + (sorted.dim() == 1 ? 0 : i / per_row * n);
         const auto v = static_cast<V>(x[i]);
-        const T* at = right ? std::upper_bound(row, row + n, v,
-                                               [](V a, const T& c) { return before(a, static_cast<V>(c)); })
-                            : std::lower_bound(row, row + n, v,
-                                               [](const T& c, V a) { return before(static_cast<V>(c), a); });
+        const T* at =
+            right ? std::upper_bound(row, row + n, v,
+                                     [](V a, const T& c) { return kernels::before(a, static_cast<V>(c)); })
+                  : std::lower_bound(row, row + n, v,
+                                     [](const T& c, V a) { return kernels::before(static_cast<V>(c), a); });
         if (out_int32) {
           out.data<int32_t>()[i] = static_cast<int32_t>(at - row);
         } else {

@@ -2,40 +2,19 @@
 // then serves every dtype, both directions, and is stable because the index breaks ties.
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <vector>
 
 #include "clew/core/parallel.h"
 #include "core/shapes.h"
 #include "cpu/copy.h"
+#include "kernels/ordering.h"
 #include "registry/slots.h"
 
 namespace clew {
 namespace cpu {
 namespace {
 
-/// An unsigned integer in the order of x: NaN after all else, -0 and 0 equal.
-template <class T>
-auto ordered_key(T x) {
-  if constexpr (std::is_same_v<T, double>) {
-    if (x != x) return ~uint64_t{0};
-    if (x == 0) x = 0;
-    uint64_t bits;
-    std::memcpy(&bits, &x, sizeof bits);
-    return bits >> 63 ? ~bits : bits | (uint64_t{1} << 63);
-  } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
-    auto f = static_cast<float>(x);
-    if (f != f) return ~uint32_t{0};
-    if (f == 0) f = 0;
-    uint32_t bits;
-    std::memcpy(&bits, &f, sizeof bits);
-    return bits >> 31 ? ~bits : bits | (uint32_t{1} << 31);
-  } else if constexpr (sizeof(T) == 8) {
-    return static_cast<uint64_t>(x) ^ (uint64_t{1} << 63);
-  } else {
-    return static_cast<uint32_t>(static_cast<int32_t>(x)) ^ (uint32_t{1} << 31);
-  }
-}
+using kernels::ordered_key;
 
 /// Key and index; the narrow form is one 64-bit number.
 struct Narrow {

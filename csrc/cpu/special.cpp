@@ -1,13 +1,12 @@
 // Elementwise functions of the C library: one loop per dtype for all of them, with the function as a pointer.
 // They cost many times what the call costs, and few programs spend their time in them.
 #include <cmath>
-#include <limits>
 #include <numeric>
-#include <vector>
 
 #include "clew/core/parallel.h"
 #include "cpu/loops.h"
 #include "kernels/iter_plan.h"
+#include "kernels/special_math.h"
 #include "registry/slots.h"
 
 namespace clew {
@@ -92,126 +91,24 @@ CLEW_FROM_LIBRARY(atanh)
 CLEW_FROM_LIBRARY(erfc)
 #undef CLEW_FROM_LIBRARY
 
-/// Starts from the approximation of Giles (Approximating the erfinv function, 2010), which has a relative
-/// error below 1e-6 but next to 1, and takes steps of Halley's method until they are small.
-double erfinv(double x) {
-  if (!(std::abs(x) < 1)) return std::abs(x) == 1 ? x * HUGE_VAL : std::numeric_limits<double>::quiet_NaN();
-  double w = -std::log1p(-x * x), p;
-  if (w < 5) {
-    w -= 2.5;
-    p = 2.81022636e-08;
-    for (double c : {3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503,
-                     -0.00417768164, 0.246640727, 1.50140941})
-      p = c + p * w;
-  } else {
-    w = std::sqrt(w) - 3;
-    p = -0.000200214257;
-    for (double c : {0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613,
-                     0.00943887047, 1.00167406, 2.83297682})
-      p = c + p * w;
-  }
-  double y = p * x;
-  for (int i = 0; i < 8; ++i) {
-    // Near 1 the difference of the complements keeps what erf(y) - x would lose.
-    const double error = std::abs(x) < 0.5 ? std::erf(y) - x
-                         : x > 0           ? (1 - x) - std::erfc(y)
-                                           : std::erfc(-y) - (1 + x);
-    const double slope = 1.1283791670955126 * std::exp(-y * y);
-    if (slope == 0 || error == 0) break;
-    const double step = error / (slope + y * error);  // the second derivative is -2 y slope
-    y -= step;
-    if (std::abs(step) <= 1e-9 * std::abs(y)) break;  // the next one would be its cube
-  }
-  return y;
-}
-
-/// Recurrence up to 10, then the asymptotic series.
-double digamma(double x) {
-  if (x == 0) return std::copysign(HUGE_VAL, -x);
-  if (x < 0) {
-    if (x == std::floor(x)) return std::numeric_limits<double>::quiet_NaN();
-    constexpr double kPi = 3.141592653589793;
-    return digamma(1 - x) - kPi / std::tan(kPi * (x - std::floor(x)));
-  }
-  double y = 0;
-  for (; x < 10; ++x) y -= 1 / x;
-  if (std::isinf(x)) return x;
-  const double z = 1 / (x * x);
-  // Bernoulli numbers B(2k) / 2k.
-  double series = 0;
-  for (double c : {1.0 / 12, -691.0 / 32760, 1.0 / 132, -1.0 / 240, 1.0 / 252, -1.0 / 120, 1.0 / 12})
-    series = c + series * z;
-  return y + std::log(x) - 0.5 / x - series * z;
-}
-
-/// sum over k >= 0 of (x + k)^-s, s > 1, x > 0, by the formula of Euler and Maclaurin.
-double hurwitz_zeta(double s, double x) {
-  double y = 0;
-  for (; x < 12; ++x) y += std::pow(x, -s);
-  const double at = std::pow(x, -s);
-  y += at * x / (s - 1) + at / 2;
-  // B(2k) / (2k)! times the odd derivatives.
-  double term = at * s / x, sum = 0;
-  constexpr double kFactors[] = {1.0 / 12,           -1.0 / 720,     1.0 / 30240,
-                                 -1.0 / 1209600,     1.0 / 47900160, -691.0 / 1307674368000.0,
-                                 1.0 / 74724249600.0};
-  double rising = s;
-  for (double c : kFactors) {
-    sum += c * term;
-    term *= (rising + 1) * (rising + 2) / (x * x);
-    rising += 2;
-  }
-  return y + sum;
-}
-
-/// The cotangent's derivative number n at pi x, by the polynomial P(n) in c = cot: d/dx c = -pi (1 + c^2).
-double cotangent_derivative(int64_t n, double x) {
-  constexpr double kPi = 3.141592653589793;
-  std::vector<double> p{0, 1};
-  for (int64_t i = 0; i < n; ++i) {
-    std::vector<double> q(p.size() + 1, 0.0);
-    for (size_t k = 1; k < p.size(); ++k) {
-      const double d = -kPi * static_cast<double>(k) * p[k];
-      q[k - 1] += d;
-      q[k + 1] += d;
-    }
-    p = std::move(q);
-  }
-  const double c = 1 / std::tan(kPi * (x - std::floor(x)));
-  double y = 0;
-  for (size_t k = p.size(); k-- > 0;) y = y * c + p[k];
-  return y;
-}
-
-double polygamma(int64_t n, double x) {
-  if (n == 0) return digamma(x);
-  const double sign = n % 2 != 0 ? 1.0 : -1.0;
-  if (std::isinf(x)) return x > 0 ? sign * 0.0 : std::numeric_limits<double>::quiet_NaN();
-  if (x <= 0) {
-    if (x == std::floor(x)) return n % 2 != 0 ? HUGE_VAL : std::numeric_limits<double>::quiet_NaN();
-    // Reflection: (-1)^n psi(1 - x) - psi(x) = pi times the derivative of the cotangent.
-    constexpr double kPi = 3.141592653589793;
-    return -sign * polygamma(n, 1 - x) - kPi * cotangent_derivative(n, x);
-  }
-  return sign * std::tgamma(static_cast<double>(n) + 1) * hurwitz_zeta(static_cast<double>(n) + 1, x);
-}
-
 double log_gamma(double x) {
   int sign;
   return ::lgamma_r(x, &sign);
 }
 
 void erfinv_cpu(Tensor& out, const Tensor& input) {
-  run(Function1{[](float x) { return static_cast<float>(erfinv(static_cast<double>(x))); }, erfinv}, out,
-      input);
+  run(Function1{[](float x) { return static_cast<float>(kernels::erfinv(static_cast<double>(x))); },
+                [](double x) { return kernels::erfinv(x); }},
+      out, input);
 }
 void lgamma_cpu(Tensor& out, const Tensor& input) {
   run(Function1{[](float x) { return static_cast<float>(log_gamma(static_cast<double>(x))); }, log_gamma},
       out, input);
 }
 void digamma_cpu(Tensor& out, const Tensor& input) {
-  run(Function1{[](float x) { return static_cast<float>(digamma(static_cast<double>(x))); }, digamma}, out,
-      input);
+  run(Function1{[](float x) { return static_cast<float>(kernels::digamma(static_cast<double>(x))); },
+                [](double x) { return kernels::digamma(x); }},
+      out, input);
 }
 void polygamma_cpu(Tensor& out, int64_t order, const Tensor& input) {
   const auto plan = make_plan<2>({&out, &input});
@@ -220,8 +117,8 @@ void polygamma_cpu(Tensor& out, int64_t order, const Tensor& input) {
       T* o = reinterpret_cast<T*>(p[0]);
       const T* x = reinterpret_cast<const T*>(p[1]);
       for (int64_t i = 0; i < n; ++i)
-        o[i * s[0]] = T(
-            static_cast<acc_t<T>>(polygamma(order, static_cast<double>(static_cast<acc_t<T>>(x[i * s[1]])))));
+        o[i * s[0]] = T(static_cast<acc_t<T>>(
+            kernels::polygamma(order, static_cast<double>(static_cast<acc_t<T>>(x[i * s[1]])))));
     });
   });
 }

@@ -33,6 +33,7 @@ void merge(DimList& dims) {
 
 /// False when the dimensions are more, or more elements, than a plan can hold.
 bool put(ReducePlan::Dims& to, const DimList& from, int64_t total) {
+  if (total == 0) return true;  // nothing is looked up
   if (from.size() > kMaxDims || (from.size() > 1 && total > INT32_MAX)) return false;
   to.rank = static_cast<int>(from.size());
   to.strides[0] = 0;

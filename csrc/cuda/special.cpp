@@ -10,13 +10,19 @@
 namespace clew::cuda {
 namespace {
 
-template <Special1 op>
-void special1_cuda(Tensor& out, const Tensor& input) {
+void unary(Special1 op, const Tensor& out, const Tensor& input, const kernels::Params& params) {
   const auto row = static_cast<size_t>(op), column = static_cast<size_t>(out.dtype());
   const UnaryLaunch run = special_table.unary[row][column];
   if (run == nullptr) kernels::no_loop(out.dtype());
   const Launch launch(out);
-  run_plans<2>({&out, &input}, [&](const Plan<2>& plan) { run(plan, {}, launch.stream()); });
+  run_plans<2>({&out, &input}, [&](const Plan<2>& plan) { run(plan, params, launch.stream()); });
+}
+template <Special1 op>
+void special1_cuda(Tensor& out, const Tensor& input) {
+  unary(op, out, input, {});
+}
+void polygamma_cuda(Tensor& out, int64_t order, const Tensor& input) {
+  unary(Special1::polygamma, out, input, {.p0 = 0, .p1 = 0, .i0 = order, .i1 = 0});
 }
 
 void binary(BinaryLaunch run, const Tensor& out, const Tensor& a, const Tensor& b) {
@@ -69,6 +75,9 @@ void register_special() {
   CLEW_CUDA_KERNEL(atanh, special1_cuda<Special1::atanh>);
   CLEW_CUDA_KERNEL(erfc, special1_cuda<Special1::erfc>);
   CLEW_CUDA_KERNEL(lgamma, special1_cuda<Special1::lgamma>);
+  CLEW_CUDA_KERNEL(digamma, special1_cuda<Special1::digamma>);
+  CLEW_CUDA_KERNEL(erfinv, special1_cuda<Special1::erfinv>);
+  CLEW_CUDA_KERNEL(polygamma, polygamma_cuda);
   CLEW_CUDA_KERNEL(atan2, atan2_cuda);
   CLEW_CUDA_KERNEL(hypot, special2_cuda<Special2::hypot>);
   CLEW_CUDA_KERNEL(copysign, special2_cuda<Special2::copysign>);

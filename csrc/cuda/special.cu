@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "cuda/elementwise.cuh"
+#include "kernels/special_math.h"
 
 namespace clew::cuda {
 namespace {
@@ -34,6 +35,27 @@ struct LogGamma {
   template <class T>
   CLEW_HD T operator()(T x) const {
     return static_cast<T>(::lgamma(static_cast<double>(x)));
+  }
+};
+
+struct Digamma {
+  template <class T>
+  CLEW_HD T operator()(T x) const {
+    return static_cast<T>(kernels::digamma(static_cast<double>(x)));
+  }
+};
+struct ErfInv {
+  template <class T>
+  CLEW_HD T operator()(T x) const {
+    return static_cast<T>(kernels::erfinv(static_cast<double>(x)));
+  }
+};
+struct Polygamma {
+  int64_t order;
+  explicit CLEW_HD Polygamma(const kernels::Params& p) : order(p.i0) {}
+  template <class T>
+  CLEW_HD T operator()(T x) const {
+    return static_cast<T>(kernels::polygamma(order, static_cast<double>(x)));
   }
 };
 
@@ -157,6 +179,9 @@ constexpr SpecialTable make_table() {
   set<Atanh>(t, Special1::atanh);
   set<Erfc>(t, Special1::erfc);
   set<LogGamma>(t, Special1::lgamma);
+  set<Digamma>(t, Special1::digamma);
+  set<ErfInv>(t, Special1::erfinv);
+  set<Polygamma>(t, Special1::polygamma);
   set<Hypot>(t, Special2::hypot);
   set<CopySign>(t, Special2::copysign);
   set<XLogY>(t, Special2::xlogy);

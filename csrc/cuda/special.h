@@ -21,6 +21,9 @@ enum class Special1 : uint8_t {
   atanh,
   erfc,
   lgamma,
+  digamma,
+  erfinv,
+  polygamma,  // i0 = its order
   count
 };
 enum class Special2 : uint8_t {

@@ -6,6 +6,13 @@
 
 namespace clew {
 
+[[noreturn, gnu::cold, gnu::noinline]] inline void index_out_of_range(const char* op, int64_t index,
+                                                                      int64_t dim, int64_t size,
+                                                                      bool negative) {
+  detail::raise<IndexError>(op, ": expected index in [", negative ? -size : 0, ", ", size - 1, "], got ",
+                            index, " (dimension ", dim, " of size ", size, ")");
+}
+
 /// A dimension of the input that an index tensor picks from.
 struct IndexedDim {
   int64_t dim;     // of the input

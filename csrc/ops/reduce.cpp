@@ -152,7 +152,7 @@ GradList prod_grad(const Backward& ctx, const Tensor& g) {
     Shape square = rows.sizes().vec();
     square.push_back(n);
     const Tensor others = masked_fill(expand(unsqueeze(rows, -2), square),
-                                      eye(n, n, TensorOptions(DType::Bool)), weak_scalar_tensor(1));
+                                      eye(n, n, input.options().dtype(DType::Bool)), weak_scalar_tensor(1));
     const Tensor product = prod(others, -1, false, std::nullopt);
     return {grad * (dim ? movedim(product, {-1}, {*dim}) : reshape(product, input.sizes()))};
   }
@@ -183,7 +183,7 @@ GradList cumprod_grad(const Backward& ctx, const Tensor& g) {
   Shape square = rows.sizes().vec();
   square.push_back(n);
   const Tensor others = masked_fill(expand(unsqueeze(rows, -2), square),
-                                    eye(n, n, TensorOptions(DType::Bool)), weak_scalar_tensor(1));
+                                    eye(n, n, x.options().dtype(DType::Bool)), weak_scalar_tensor(1));
   const Tensor products = triu(cumprod(others, -1));
   return {movedim(sum(products * unsqueeze(movedim(g, {dim}, {-1}), -2), {-1}), {-1}, {dim})};
 }

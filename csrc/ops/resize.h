@@ -3,11 +3,13 @@
 
 #include <string_view>
 
+#include "clew/core/macros.h"
+
 namespace clew {
 
 enum class ResizeMode { Nearest, NearestExact, Linear, Cubic, Area };
 
 /// Raises ValueError naming `op`.
-ResizeMode resize_mode(const char* op, std::string_view mode);
+CLEW_API ResizeMode resize_mode(const char* op, std::string_view mode);
 
 }  // namespace clew

@@ -69,7 +69,9 @@ Tensor as_strided_grad(const Tensor& g, const Geometry& input, const Geometry& v
                                   view_at + extent_of(view.sizes, view.strides));
   Tensor buffer = zeros({length}, g.options());
   auto places = [&](const Geometry& geometry, int64_t at) {
-    return reshape(as_strided(arange(length), geometry.sizes, geometry.strides, at), {-1});
+    return reshape(
+        as_strided(arange(length, TensorOptions().device(g.device())), geometry.sizes, geometry.strides, at),
+        {-1});
   };
   if (numel_of(view.sizes) == 0) {
   } else if (may_overlap(view.sizes, view.strides)) {

@@ -5,6 +5,7 @@
 
 #include "clew/core/tensor.h"
 #include "core/shapes.h"
+#include "kernels/spans.h"
 
 namespace clew {
 
@@ -37,8 +38,9 @@ struct Pool2dShape {
   Shape output;
 };
 /// `stride` may be empty: the kernel size.
-Pool2dShape pool2d_shape(const char* op, IntArrayRef input, IntArrayRef kernel_size, IntArrayRef stride,
-                         IntArrayRef padding, IntArrayRef dilation, bool ceil_mode);
+CLEW_API Pool2dShape pool2d_shape(const char* op, IntArrayRef input, IntArrayRef kernel_size,
+                                  IntArrayRef stride, IntArrayRef padding, IntArrayRef dilation,
+                                  bool ceil_mode);
 
 /// The largest kernel size, stride, padding or dilation.
 inline constexpr int64_t kMaxParam = 0x7fffffff;
@@ -52,19 +54,5 @@ void check_same_dtype(const char* op, const char* name_a, const Tensor& a, const
                       const Tensor& b);
 /// Raises ShapeError: a gradient has the shape of what it is a gradient of.
 void check_grad_shape(const char* op, const Tensor& grad_output, IntArrayRef expected);
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return a / b + (a % b > 0); }
-
-/// The steps i in [first, last) for which 0 <= start + i * step < size, out of `count` steps.
-struct StepRange {
-  int64_t first, last;
-  StepRange(int64_t start, int64_t step, int64_t count, int64_t size)
-      : first(start >= 0 ? 0 : std::min(count, ceil_div(-start, step))),
-        last(start >= size ? first : std::max(first, std::min(count, ceil_div(size - start, step)))) {}
-};
-
-/// Range of input that adaptive pooling averages for output `i`.
-constexpr int64_t adaptive_start(int64_t i, int64_t in, int64_t out) { return i * in / out; }
-constexpr int64_t adaptive_end(int64_t i, int64_t in, int64_t out) { return ceil_div((i + 1) * in, out); }
 
 }  // namespace clew
