@@ -1,6 +1,6 @@
 """A CUDA device gives what the CPU gives: every op, in every dtype that it declares.
 
-Runs where pytest is given `--device cuda`: on a GPU, or over the emulator (test_cuda.py).
+Collected where pytest is given `--device cuda`: on a GPU, or over the emulator (test_cuda.py).
 """
 
 from __future__ import annotations
@@ -37,13 +37,22 @@ def _needs_a_device(device: str) -> None:
         pytest.skip("compares a device with the CPU")
 
 
+def pairs(name: str, dtype: str, device: str) -> tuple[OpUnderTest, OpUnderTest, list]:
+    """An op on the CPU and on the device, and its samples on both; some draw random numbers."""
+    ops = OpUnderTest(TABLE[name], SAMPLES[name]), OpUnderTest(TABLE[name], SAMPLES[name], device)
+    found = []
+    for op in ops:
+        clew.manual_seed(0)
+        found.append(list(op.samples(dtype)))
+    return *ops, list(zip(*found, strict=True))
+
+
 @pytest.mark.parametrize(("name", "dtype"), declared())
 def test_results(name: str, dtype: str, device: str) -> None:
     spec = SAMPLES[name]
-    here, there = OpUnderTest(TABLE[name], spec), OpUnderTest(TABLE[name], spec, device)
+    here, there, samples = pairs(name, dtype, device)
     table, factor = here.tolerance()
-    pairs = zip(here.samples(dtype), there.samples(dtype), strict=True)
-    for i, (s, t) in enumerate(pairs):
+    for i, (s, t) in enumerate(samples):
         what = f"{name}[{dtype}] sample {i}"
         want, got = flat(here.call(*s.args, **s.kwargs)), flat(there.call(*t.args, **t.kwargs))
         assert [x.dtype for x in got] == [x.dtype for x in want], f"{what}: expected the CPU's dtypes"
@@ -78,13 +87,10 @@ def second(call, build, leaves: list) -> list:
 )
 def test_gradients(name: str, dtype: str, device: str) -> None:
     spec = SAMPLES[name]
-    here, there = OpUnderTest(TABLE[name], spec), OpUnderTest(TABLE[name], spec, device)
-    pairs = (
-        (s, t)
-        for s, t in zip(here.samples(dtype), there.samples(dtype), strict=True)
-        if s.grad and leaves_of(spec, s)[0]
-    )
-    for i, (s, t) in enumerate(pairs):
+    here, there, samples = pairs(name, dtype, device)
+    for i, (s, t) in enumerate(samples):
+        if not s.grad or not leaves_of(spec, s)[0]:
+            continue
         found = []
         for op, sample in ((here, s), (there, t)):
             leaves, build = leaves_of(spec, sample)
