@@ -283,6 +283,43 @@ def dropped(q, k, v):
     return sdpa(q, k, v, dropout_p=0.3)
 both("attention, dropout", dropped, *heads)
 
+def same(name, f, *tensors):
+    want, got = (f(*(t.to(device) for t in tensors)) for device in ("cpu", "cuda"))
+    want, got = (list(x) if isinstance(x, tuple) else [x] for x in (want, got))
+    for i, (a, b) in enumerate(zip(want, got)):
+        assert clew.allclose(b.cpu(), a, rtol=1e-5, atol=1e-5), (name, i)
+
+ties = clew.randint(0, 50, (2, 2500))
+for descending in (False, True):
+    same("sort", lambda x: clew.sort(x, -1, descending=descending, stable=True), ties)
+    same("columns", lambda x: clew.sort(x, 0, descending=descending, stable=True), ties.t().contiguous())
+same("sort, short rows", lambda x: clew.sort(x, -1, stable=True), clew.randint(0, 9, (150, 7)))
+same("topk", lambda x: x.topk(5), r(3, 3000))
+for dim in (0, 1):
+    same("cumsum", lambda x: x.cumsum(dim), r(20, 9000).double())
+same("cumsum, chunks of columns", lambda x: x.cumsum(0), r(9000, 9).double())
+same("cumsum, one run", lambda x: x.cumsum(0), clew.randint(-9, 9, (20000,)))
+same("cummax", lambda x: x.cummax(0), clew.randint(0, 3000, (9001,)))
+both("logcumsumexp", lambda x: x.logcumsumexp(0), r(9001))
+same("nonzero", clew.nonzero, clew.randint(0, 2, (90, 100)))
+at = clew.randint(0, 40, (3000,))
+both("index_add", lambda x, y: x.index_add(0, at.to(x.device), y), r(40, 3), r(3000, 3))
+both("scatter_add", lambda x, y: x.scatter_add(0, at.to(x.device), y), r(40), r(3000))
+same("index_put, the last counts", lambda x, i, v: x.index_put((i,), v), r(40), at, r(3000))
+same("embedding, vectors", F.embedding, at, r(40, 12))
+
+both("layer_norm, blocks", lambda x, w, b: F.layer_norm(x, (1500,), w, b), r(150, 1500), r(1500), r(1500))
+def batch_norm(x, w, b):
+    return F.batch_norm(x, None, None, w, b, True)
+both("batch_norm, columns", batch_norm, r(300, 70), r(70), r(70))
+both("batch_norm, chunks", batch_norm, r(3, 2, 80, 90), r(2), r(2))
+both("softmax, blocks", lambda x: clew.softmax(x, 1), r(3, 1500))
+both("cross_entropy", lambda x: F.cross_entropy(x, at[:300].to(x.device), ignore_index=3), r(300, 1100))
+both("avg_pool, blocks", lambda x: F.avg_pool2d(x, 40, 7), r(1, 2, 61, 60))
+both("adaptive, blocks", lambda x: F.adaptive_avg_pool2d(x, 1), r(2, 2, 40, 40))
+both("max_pool", lambda x: F.max_pool2d(x, 3, 2, 1), r(2, 2, 80, 70))
+both("interpolate", lambda x: F.interpolate(x, (31, 50), mode="bilinear"), r(2, 2, 17, 20))
+
 for kind, options in ((nn.LSTM, {"proj_size": 7}), (nn.LSTM, {}), (nn.GRU, {}), (nn.RNN, {})):
     net = kind(5, 18, num_layers=2, bidirectional=True, **options)
     params = [p.detach() for p in net.parameters()]
@@ -301,7 +338,7 @@ print("done")
 @needs_emulator
 @pytest.mark.parametrize("seed", ["", "5"], ids=["in order", "shuffled"])
 def test_more_than_one_tile(seed: str) -> None:
-    """Matrix kernels over several tiles, chunks and blocks compute what the CPU computes."""
+    """Kernels over several tiles, chunks and blocks compute what the CPU computes."""
     assert python(LARGER, EMULATED, CLEW_EMULATION_SHUFFLE=seed) == "done\n"
 
 
