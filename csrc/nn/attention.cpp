@@ -5,7 +5,6 @@
 
 #include "clew/nn/init.h"
 #include "clew/ops/ops.h"
-#include "nn/causal_mask.h"
 
 namespace clew::nn {
 namespace {
@@ -160,87 +159,6 @@ std::pair<Tensor, Tensor> MultiheadAttention::forward(const Tensor& query, const
   const Tensor y = join(matmul(weights, v));
   if (masks.average_attn_weights) weights = mean(weights, IntArrayRef({1}));
   return {y, batched ? weights : squeeze(weights, IntArrayRef({0}))};
-}
-
-// ---- transformer ----------------------------------------------------------------------------------
-
-namespace {
-LayerNormOptions norm_of(const TransformerEncoderLayerOptions& o) {
-  return {.normalized_shape = {o.d_model}, .eps = o.layer_norm_eps, .bias = o.bias, .options = o.options};
-}
-}  // namespace
-
-TransformerEncoderLayer::TransformerEncoderLayer(const TransformerEncoderLayerOptions& o)
-    : Module("TransformerEncoderLayer"),
-      options(o),
-      self_attn({.embed_dim = o.d_model,
-                 .num_heads = o.nhead,
-                 .dropout = o.dropout,
-                 .bias = o.bias,
-                 .batch_first = o.batch_first,
-                 .options = o.options}),
-      linear1({.in_features = o.d_model,
-               .out_features = o.dim_feedforward,
-               .bias = o.bias,
-               .options = o.options}),
-      dropout(o.dropout),
-      linear2({.in_features = o.dim_feedforward,
-               .out_features = o.d_model,
-               .bias = o.bias,
-               .options = o.options}),
-      norm1(norm_of(o)),
-      norm2(norm_of(o)),
-      dropout1(o.dropout),
-      dropout2(o.dropout) {
-  CLEW_CHECK(o.activation == "relu" || o.activation == "gelu", ValueError,
-             "TransformerEncoderLayer: expected activation 'relu' or 'gelu', got '", o.activation, "'");
-  register_module("self_attn", self_attn);
-  register_module("linear1", linear1);
-  register_module("dropout", dropout);
-  register_module("linear2", linear2);
-  register_module("norm1", norm1);
-  register_module("norm2", norm2);
-  register_module("dropout1", dropout1);
-  register_module("dropout2", dropout2);
-}
-
-Tensor TransformerEncoderLayer::attend(const Tensor& x, const EncoderMasks& masks) const {
-  return dropout1(self_attn(x, x, x,
-                            {.key_padding_mask = masks.src_key_padding_mask,
-                             .attn_mask = masks.mask,
-                             .is_causal = masks.is_causal.value_or(false),
-                             .need_weights = false})
-                      .first);
-}
-
-Tensor TransformerEncoderLayer::feed(const Tensor& x) const {
-  const Tensor h = linear1(x);
-  return dropout2(linear2(dropout(options.activation == "relu" ? relu(h) : gelu(h))));
-}
-
-Tensor TransformerEncoderLayer::forward(const Tensor& src, const EncoderMasks& masks) const {
-  if (options.norm_first) {
-    const Tensor x = src + attend(norm1(src), masks);
-    return x + feed(norm2(x));
-  }
-  const Tensor x = norm1(src + attend(src, masks));
-  return norm2(x + feed(x));
-}
-
-TransformerEncoder::TransformerEncoder(const TransformerEncoderLayerOptions& layer, int64_t num_layers,
-                                       const std::optional<LayerNorm>& last)
-    : Module("TransformerEncoder"), norm(last) {
-  for (int64_t i = 0; i < num_layers; ++i) layers.push_back(TransformerEncoderLayer(layer));
-  register_module("layers", layers);
-  if (norm) register_module("norm", *norm);
-}
-
-Tensor TransformerEncoder::forward(const Tensor& src, const EncoderMasks& masks) const {
-  EncoderMasks seen = masks;
-  seen.is_causal = masks.is_causal.value_or(is_causal_mask(masks.mask));
-  Tensor x = src;
-  for (const TransformerEncoderLayer& layer : layers) x = layer(x, seen);
-  return norm ? (*norm)(x) : x;
 }
 
 }  // namespace clew::nn
