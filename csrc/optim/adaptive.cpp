@@ -121,22 +121,15 @@ void check_common(const std::string& kind, const Options& o) {
 
 // ---- RMSprop ---------------------------------------------------------------------------------------
 
-RMSprop::RMSprop(std::vector<ParamGroup<RMSpropOptions>> groups)
-    : PerParameterOf("RMSprop", {"square_avg", "momentum_buffer", "grad_avg"}) {
-  add_groups(std::move(groups));
+void check(const std::string& kind, const RMSpropOptions& o) {
+  check_common(kind, o);
+  check_at_least(kind, "alpha", o.alpha, 0);
+  check_at_least(kind, "momentum", o.momentum, 0);
 }
-void RMSprop::check(const RMSpropOptions& o) const {
-  check_common(kind(), o);
-  check_at_least(kind(), "alpha", o.alpha, 0);
-  check_at_least(kind(), "momentum", o.momentum, 0);
-}
-void RMSprop::start(size_t group, const Tensor& param, TensorList& tensors) const {
-  tensors[0] = zeros_like(param);
-  if (of(group).momentum > 0) tensors[1] = zeros_like(param);
-  if (of(group).centered) tensors[2] = zeros_like(param);
-}
-void RMSprop::update(size_t group, const Tensor& param, const Tensor& grad, State& s) const {
-  optim::update(param, grad, s.step, s.tensors, of(group));
+void start(const Tensor& param, TensorList& state, const RMSpropOptions& o) {
+  state[0] = zeros_like(param);
+  if (o.momentum > 0) state[1] = zeros_like(param);
+  if (o.centered) state[2] = zeros_like(param);
 }
 void update(const Tensor& param, const Tensor& gradient, double, const TensorList& state,
             const RMSpropOptions& o) {
@@ -153,19 +146,13 @@ void update(const Tensor& param, const Tensor& gradient, double, const TensorLis
 
 // ---- Adagrad ---------------------------------------------------------------------------------------
 
-Adagrad::Adagrad(std::vector<ParamGroup<AdagradOptions>> groups) : PerParameterOf("Adagrad", {"sum"}) {
-  add_groups(std::move(groups));
+void check(const std::string& kind, const AdagradOptions& o) {
+  check_common(kind, o);
+  check_at_least(kind, "lr_decay", o.lr_decay, 0);
+  check_at_least(kind, "initial_accumulator_value", o.initial_accumulator_value, 0);
 }
-void Adagrad::check(const AdagradOptions& o) const {
-  check_common(kind(), o);
-  check_at_least(kind(), "lr_decay", o.lr_decay, 0);
-  check_at_least(kind(), "initial_accumulator_value", o.initial_accumulator_value, 0);
-}
-void Adagrad::start(size_t group, const Tensor& param, TensorList& tensors) const {
-  tensors[0] = full_like(param, of(group).initial_accumulator_value);
-}
-void Adagrad::update(size_t group, const Tensor& param, const Tensor& grad, State& s) const {
-  optim::update(param, grad, s.step, s.tensors, of(group));
+void start(const Tensor& param, TensorList& state, const AdagradOptions& o) {
+  state[0] = full_like(param, o.initial_accumulator_value);
 }
 void update(const Tensor& param, const Tensor& gradient, double step, const TensorList& state,
             const AdagradOptions& o) {
@@ -177,20 +164,13 @@ void update(const Tensor& param, const Tensor& gradient, double step, const Tens
 
 // ---- Adadelta --------------------------------------------------------------------------------------
 
-Adadelta::Adadelta(std::vector<ParamGroup<AdadeltaOptions>> groups)
-    : PerParameterOf("Adadelta", {"square_avg", "acc_delta"}) {
-  add_groups(std::move(groups));
+void check(const std::string& kind, const AdadeltaOptions& o) {
+  check_common(kind, o);
+  CLEW_CHECK(o.rho >= 0 && o.rho <= 1, ValueError, kind, ": expected rho in [0, 1], got ", o.rho);
 }
-void Adadelta::check(const AdadeltaOptions& o) const {
-  check_common(kind(), o);
-  CLEW_CHECK(o.rho >= 0 && o.rho <= 1, ValueError, kind(), ": expected rho in [0, 1], got ", o.rho);
-}
-void Adadelta::start(size_t, const Tensor& param, TensorList& tensors) const {
-  tensors[0] = zeros_like(param);
-  tensors[1] = zeros_like(param);
-}
-void Adadelta::update(size_t group, const Tensor& param, const Tensor& grad, State& s) const {
-  optim::update(param, grad, s.step, s.tensors, of(group));
+void start(const Tensor& param, TensorList& state, const AdadeltaOptions&) {
+  state[0] = zeros_like(param);
+  state[1] = zeros_like(param);
 }
 void update(const Tensor& param, const Tensor& gradient, double, const TensorList& state,
             const AdadeltaOptions& o) {
@@ -203,17 +183,10 @@ void update(const Tensor& param, const Tensor& gradient, double, const TensorLis
 
 // ---- Adamax ----------------------------------------------------------------------------------------
 
-Adamax::Adamax(std::vector<ParamGroup<AdamaxOptions>> groups)
-    : PerParameterOf("Adamax", {"exp_avg", "exp_inf"}) {
-  add_groups(std::move(groups));
-}
-void Adamax::check(const AdamaxOptions& o) const { check_common(kind(), o); }
-void Adamax::start(size_t, const Tensor& param, TensorList& tensors) const {
-  tensors[0] = zeros_like(param);
-  tensors[1] = zeros_like(param);
-}
-void Adamax::update(size_t group, const Tensor& param, const Tensor& grad, State& s) const {
-  optim::update(param, grad, s.step, s.tensors, of(group));
+void check(const std::string& kind, const AdamaxOptions& o) { check_common(kind, o); }
+void start(const Tensor& param, TensorList& state, const AdamaxOptions&) {
+  state[0] = zeros_like(param);
+  state[1] = zeros_like(param);
 }
 void update(const Tensor& param, const Tensor& gradient, double step, const TensorList& state,
             const AdamaxOptions& o) {
@@ -227,21 +200,14 @@ void update(const Tensor& param, const Tensor& gradient, double step, const Tens
 
 // ---- NAdam -----------------------------------------------------------------------------------------
 
-NAdam::NAdam(std::vector<ParamGroup<NAdamOptions>> groups)
-    : PerParameterOf("NAdam", {"mu_product", "exp_avg", "exp_avg_sq"}) {
-  add_groups(std::move(groups));
+void check(const std::string& kind, const NAdamOptions& o) {
+  check_common(kind, o);
+  check_at_least(kind, "momentum_decay", o.momentum_decay, 0);
 }
-void NAdam::check(const NAdamOptions& o) const {
-  check_common(kind(), o);
-  check_at_least(kind(), "momentum_decay", o.momentum_decay, 0);
-}
-void NAdam::start(size_t, const Tensor& param, TensorList& tensors) const {
-  tensors[0] = ones({});
-  tensors[1] = zeros_like(param);
-  tensors[2] = zeros_like(param);
-}
-void NAdam::update(size_t group, const Tensor& param, const Tensor& grad, State& s) const {
-  optim::update(param, grad, s.step, s.tensors, of(group));
+void start(const Tensor& param, TensorList& state, const NAdamOptions&) {
+  state[0] = ones({});
+  state[1] = zeros_like(param);
+  state[2] = zeros_like(param);
 }
 void update(const Tensor& param, const Tensor& gradient, double step, const TensorList& state,
             const NAdamOptions& o) {
@@ -259,17 +225,10 @@ void update(const Tensor& param, const Tensor& gradient, double step, const Tens
 
 // ---- RAdam -----------------------------------------------------------------------------------------
 
-RAdam::RAdam(std::vector<ParamGroup<RAdamOptions>> groups)
-    : PerParameterOf("RAdam", {"exp_avg", "exp_avg_sq"}) {
-  add_groups(std::move(groups));
-}
-void RAdam::check(const RAdamOptions& o) const { check_common(kind(), o); }
-void RAdam::start(size_t, const Tensor& param, TensorList& tensors) const {
-  tensors[0] = zeros_like(param);
-  tensors[1] = zeros_like(param);
-}
-void RAdam::update(size_t group, const Tensor& param, const Tensor& grad, State& s) const {
-  optim::update(param, grad, s.step, s.tensors, of(group));
+void check(const std::string& kind, const RAdamOptions& o) { check_common(kind, o); }
+void start(const Tensor& param, TensorList& state, const RAdamOptions&) {
+  state[0] = zeros_like(param);
+  state[1] = zeros_like(param);
 }
 void update(const Tensor& param, const Tensor& gradient, double step, const TensorList& state,
             const RAdamOptions& o) {
@@ -291,20 +250,14 @@ void update(const Tensor& param, const Tensor& gradient, double step, const Tens
 
 // ---- Rprop -----------------------------------------------------------------------------------------
 
-Rprop::Rprop(std::vector<ParamGroup<RpropOptions>> groups) : PerParameterOf("Rprop", {"prev", "step_size"}) {
-  add_groups(std::move(groups));
-}
-void Rprop::check(const RpropOptions& o) const {
-  check_common(kind(), o);
+void check(const std::string& kind, const RpropOptions& o) {
+  check_common(kind, o);
   CLEW_CHECK(o.eta_minus > 0 && o.eta_minus < 1 && o.eta_plus > 1, ValueError,
              "Rprop: expected 0 < eta_minus < 1 < eta_plus, got ", o.eta_minus, " and ", o.eta_plus);
 }
-void Rprop::start(size_t group, const Tensor& param, TensorList& tensors) const {
-  tensors[0] = zeros_like(param);
-  tensors[1] = full_like(param, of(group).lr);
-}
-void Rprop::update(size_t group, const Tensor& param, const Tensor& grad, State& s) const {
-  optim::update(param, grad, s.step, s.tensors, of(group));
+void start(const Tensor& param, TensorList& state, const RpropOptions& o) {
+  state[0] = zeros_like(param);
+  state[1] = full_like(param, o.lr);
 }
 void update(const Tensor& param, const Tensor& gradient, double, const TensorList& state,
             const RpropOptions& o) {
