@@ -91,7 +91,7 @@ Args:
 Returns:
     Tensor with the shape and dtype of `input`.
 Raises:
-    ValueError: alpha is 0.
+    ValueError: alpha is 0 (from Python ZeroDivisionError).
 Reference:
     Barron. Continuously Differentiable Exponential Linear Units. 2017. arXiv:1704.07483.
 Example:

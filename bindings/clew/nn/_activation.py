@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import clew
 from clew import _C, Tensor
 
 _ops = _C.ops
+
+glu = _ops.glu
+hardshrink = _ops.hardshrink
+prelu = _ops.prelu
+softplus = _ops.softplus
+softshrink = _ops.softshrink
+softsign = _ops.softsign
+tanhshrink = _ops.tanhshrink
 
 
 def _in_place(input: Tensor, result: Tensor, inplace: bool) -> Tensor:
@@ -18,6 +27,14 @@ def _in_place(input: Tensor, result: Tensor, inplace: bool) -> Tensor:
 def _source(input: Tensor, inplace: bool) -> Tensor:
     # What the ops save must not be what is about to change.
     return input.clone() if inplace else input
+
+
+def _page_of_op(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    # The op's page documents it; `inplace` is the one argument that the op does not know.
+    page = getattr(_ops, function.__name__).__doc__
+    head, tail = page.split("\n\n", 1)[1].split("\nReturns:")  # the signature stands before
+    function.__doc__ = f"{head}\n    inplace: overwrite `input`.\nReturns:{tail.rstrip()}\n"
+    return function
 
 
 def _implicit_dim(name: str, ndim: int) -> int:
@@ -75,111 +92,30 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     return _ops.softmax(-input, _implicit_dim("softmin", input.ndim) if dim is None else dim, dtype)
 
 
+@_page_of_op
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """x where x > 0, else alpha * (exp(x) - 1).
-
-    Args:
-        input: any shape, floating point.
-        alpha: minus the limit at minus infinity.
-        inplace: overwrite `input`.
-    Returns:
-        Tensor with the shape and dtype of `input`.
-    Reference:
-        Clevert, Unterthiner, Hochreiter. Exponential Linear Units. 2015. arXiv:1511.07289.
-    Example:
-        >>> clew.nn.functional.elu(clew.tensor([0.0, 2.0])).tolist()
-        [0.0, 2.0]
-    """
     return _in_place(input, _ops.elu(_source(input, inplace), alpha), inplace)
 
 
+@_page_of_op
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
-    """scale * elu(x, alpha), with the constants that keep mean 0 and variance 1.
-
-    Args:
-        input: any shape, floating point.
-        inplace: overwrite `input`.
-    Returns:
-        Tensor with the shape and dtype of `input`.
-    Reference:
-        Klambauer et al. Self-Normalizing Neural Networks. 2017. arXiv:1706.02515.
-    Example:
-        >>> round(clew.nn.functional.selu(clew.tensor([1.0])).item(), 4)
-        1.0507
-    """
     return _in_place(input, _ops.selu(_source(input, inplace)), inplace)
 
 
+@_page_of_op
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    """x where x > 0, else alpha * (exp(x / alpha) - 1).
-
-    Args:
-        input: any shape, floating point.
-        alpha: minus the limit at minus infinity; not 0.
-        inplace: overwrite `input`.
-    Returns:
-        Tensor with the shape and dtype of `input`.
-    Raises:
-        ZeroDivisionError: alpha is 0.
-    Reference:
-        Barron. Continuously Differentiable Exponential Linear Units. 2017. arXiv:1704.07483.
-    Example:
-        >>> clew.nn.functional.celu(clew.tensor([0.0, 2.0])).tolist()
-        [0.0, 2.0]
-    """
     if alpha == 0:
         raise ZeroDivisionError("celu: expected alpha other than 0, got 0")
     return _in_place(input, _ops.celu(_source(input, inplace), alpha), inplace)
 
 
-def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
-    """log(1 + exp(beta * x)) / beta, and x itself where beta * x > threshold.
-
-    Args:
-        input: any shape, floating point.
-        beta: how sharp the bend is.
-        threshold: above it the line is taken.
-    Returns:
-        Tensor with the shape and dtype of `input`.
-    Example:
-        >>> round(clew.nn.functional.softplus(clew.zeros(1)).item(), 4)
-        0.6931
-    """
-    return _ops.softplus(input, beta, threshold)
-
-
+@_page_of_op
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
-    """x * tanh(softplus(x)).
-
-    Args:
-        input: any shape, floating point.
-        inplace: overwrite `input`.
-    Returns:
-        Tensor with the shape and dtype of `input`.
-    Reference:
-        Misra. Mish: A Self Regularized Non-Monotonic Activation Function. 2019. arXiv:1908.08681.
-    Example:
-        >>> clew.nn.functional.mish(clew.zeros(2)).tolist()
-        [0.0, 0.0]
-    """
     return _in_place(input, _ops.mish(_source(input, inplace)), inplace)
 
 
+@_page_of_op
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
-    """x cut off at min_val and max_val, where the gradient is 0.
-
-    Args:
-        input: any shape.
-        min_val, max_val: the limits.
-        inplace: overwrite `input`.
-    Returns:
-        Tensor with the shape and dtype of `input`.
-    Raises:
-        ValueError: min_val > max_val.
-    Example:
-        >>> clew.nn.functional.hardtanh(clew.tensor([-2.0, 0.5, 2.0])).tolist()
-        [-1.0, 0.5, 1.0]
-    """
     return _in_place(input, _ops.hardtanh(_source(input, inplace), min_val, max_val), inplace)
 
 
@@ -198,132 +134,19 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     return hardtanh(input, 0.0, 6.0, inplace)
 
 
+@_page_of_op
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
-    """min(max(x + 3, 0), 6) / 6.
-
-    Args:
-        input: any shape, floating point.
-        inplace: overwrite `input`.
-    Returns:
-        Tensor with the shape and dtype of `input`.
-    Example:
-        >>> clew.nn.functional.hardsigmoid(clew.tensor([-3.0, 0.0, 3.0])).tolist()
-        [0.0, 0.5, 1.0]
-    """
     return _in_place(input, _ops.hardsigmoid(_source(input, inplace)), inplace)
 
 
+@_page_of_op
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
-    """x * min(max(x + 3, 0), 6) / 6.
-
-    Args:
-        input: any shape, floating point.
-        inplace: overwrite `input`.
-    Returns:
-        Tensor with the shape and dtype of `input`.
-    Reference:
-        Howard et al. Searching for MobileNetV3. 2019. arXiv:1905.02244.
-    Example:
-        >>> clew.nn.functional.hardswish(clew.tensor([-3.0, 0.0, 3.0])).tolist()
-        [-0.0, 0.0, 3.0]
-    """
     return _in_place(input, _ops.hardswish(_source(input, inplace)), inplace)
 
 
-def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """x where |x| > lambd, else 0.
-
-    Args:
-        input: any shape, floating point.
-        lambd: the threshold.
-    Returns:
-        Tensor with the shape and dtype of `input`.
-    Example:
-        >>> clew.nn.functional.hardshrink(clew.tensor([-1.0, 0.25])).tolist()
-        [-1.0, 0.0]
-    """
-    return _ops.hardshrink(input, lambd)
-
-
-def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
-    """x moved by lambd towards 0, and 0 where |x| <= lambd.
-
-    Args:
-        input: any shape, floating point.
-        lambd: the threshold, >= 0.
-    Returns:
-        Tensor with the shape and dtype of `input`.
-    Raises:
-        ValueError: lambd < 0.
-    Example:
-        >>> clew.nn.functional.softshrink(clew.tensor([-1.0, 0.25])).tolist()
-        [-0.5, 0.0]
-    """
-    return _ops.softshrink(input, lambd)
-
-
-def tanhshrink(input: Tensor) -> Tensor:
-    """x - tanh(x).
-
-    Args:
-        input: any shape, floating point.
-    Returns:
-        Tensor with the shape and dtype of `input`.
-    Example:
-        >>> clew.nn.functional.tanhshrink(clew.zeros(2)).tolist()
-        [0.0, 0.0]
-    """
-    return _ops.tanhshrink(input)
-
-
-def softsign(input: Tensor) -> Tensor:
-    """x / (1 + |x|).
-
-    Args:
-        input: any shape, floating point.
-    Returns:
-        Tensor with the shape and dtype of `input`.
-    Example:
-        >>> clew.nn.functional.softsign(clew.tensor([1.0])).tolist()
-        [0.5]
-    """
-    return _ops.softsign(input)
-
-
+@_page_of_op
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
-    """x where x > threshold, else value.
-
-    Args:
-        input: any shape.
-        threshold: the limit.
-        value: what stands below it.
-        inplace: overwrite `input`.
-    Returns:
-        Tensor with the shape and dtype of `input`.
-    Example:
-        >>> clew.nn.functional.threshold(clew.tensor([0.5, 2.0]), 1.0, 9.0).tolist()
-        [9.0, 2.0]
-    """
     return _in_place(input, _ops.threshold(_source(input, inplace), threshold, value), inplace)
-
-
-def glu(input: Tensor, dim: int = -1) -> Tensor:
-    """a * sigmoid(b), where a and b are the halves of the input.
-
-    Args:
-        input: floating point, with an even size at `dim`.
-        dim: the dimension that is halved.
-    Returns:
-        Tensor with half the size at `dim`.
-    Raises:
-        RuntimeError: the size at `dim` is odd.
-    Reference:
-        Dauphin et al. Language Modeling with Gated Convolutional Networks. 2016. arXiv:1612.08083.
-    Example:
-        >>> clew.nn.functional.glu(clew.tensor([2.0, 0.0])).tolist()
-        [1.0]
-    """
-    return _ops.glu(input, dim)
 
 
 def logsigmoid(input: Tensor) -> Tensor:
@@ -338,25 +161,6 @@ def logsigmoid(input: Tensor) -> Tensor:
         [-1000.0]
     """
     return _ops.log_sigmoid(input)
-
-
-def prelu(input: Tensor, weight: Tensor) -> Tensor:
-    """x where x > 0, else weight * x, with one weight or one per channel.
-
-    Args:
-        input: shape (N, C, ...) or any, floating point.
-        weight: one element, or shape (C,).
-    Returns:
-        Tensor with the shape and dtype of `input`.
-    Raises:
-        RuntimeError: another number of weights.
-    Reference:
-        He et al. Delving Deep into Rectifiers. 2015. arXiv:1502.01852.
-    Example:
-        >>> clew.nn.functional.prelu(clew.tensor([-2.0, 2.0]), clew.tensor([0.5])).tolist()
-        [-1.0, 2.0]
-    """
-    return _ops.prelu(input, weight)
 
 
 def rrelu(
