@@ -24,7 +24,8 @@ target_compile_options(clew_flags INTERFACE
 target_link_libraries(clew_flags INTERFACE Threads::Threads)
 
 add_library(clew_link INTERFACE)
-target_link_options(clew_link INTERFACE -Wl,--gc-sections)
+# Nobody replaces a function of the library, so that it calls its own ones directly.
+target_link_options(clew_link INTERFACE -Wl,--gc-sections -Wl,-Bsymbolic-functions)
 
 if(CLEW_SANITIZE)
   if(NOT CLEW_SANITIZE MATCHES "^(address,undefined|thread)$")

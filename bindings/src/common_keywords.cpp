@@ -95,8 +95,7 @@ void write_out(const OpEntry& op, PyObject* target, PyObject* value, const std::
     Tensor fresh = clone(result).to(out.dtype(), std::nullopt, false);
     TensorBody* b = out.body();
     fresh.storage()->retain();
-    b->storage->release();
-    b->storage = fresh.storage();
+    b->set_storage(fresh.storage());
     b->set_geometry(fresh.sizes(), fresh.strides(), fresh.storage_offset());
     return;
   }

@@ -9,7 +9,6 @@ namespace clew::autograd {
 Provenance (*capture_provenance)() noexcept = nullptr;
 std::string (*describe_provenance)(const Provenance&) = nullptr;
 
-Node::Node(bool is_accumulator) : GraphNode(is_accumulator) {}
 Node::~Node() = default;
 
 void Node::stamp() {
@@ -151,6 +150,9 @@ std::string OpNode::name() const {
   return out + "Backward";
 }
 
+// Every op that is recorded comes here: what the parts of a node do at their end is inlined.
+[[gnu::flatten]] void OpNode::destroy() noexcept { delete this; }
+
 GradList OpNode::run(GradList&& grads) {
   const Backward ctx(this);
   if (op->grad != nullptr) {
@@ -215,8 +217,9 @@ Node* grad_fn(const Tensor& t) {
 Edge gradient_edge(const Tensor& t) {
   if (!t.requires_grad()) return {};
   TensorBody* b = t.body();
-  if (Node* n = grad_fn(t)) return {Ref<Node>::share(n), b->output_nr};
-  return accumulator_edge(b);
+  GraphNode* n = std::atomic_ref<GraphNode*>(b->node).load(std::memory_order_acquire);
+  if (CLEW_UNLIKELY(n == nullptr)) return accumulator_edge(b);
+  return {Ref<Node>::share(static_cast<Node*>(n)), n->is_accumulator() ? 0 : b->output_nr};
 }
 
 void rebase_history(const Tensor& t, Ref<Node> node, uint32_t nr) {

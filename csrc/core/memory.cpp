@@ -13,11 +13,12 @@
 #include <vector>
 
 #include "clew/core/error.h"
+#include "core/small_blocks.h"
 
 namespace clew {
 namespace detail {
 
-thread_local constinit SmallCache* small_cache = nullptr;
+CLEW_FAST_TLS thread_local constinit SmallCache* small_cache = nullptr;
 
 namespace {
 
@@ -134,7 +135,8 @@ void* small_alloc_slow(size_t size_class) {
                " bytes of CPU memory, the system refused");
     return p;
   }
-  if (cache->lists[size_class] == nullptr) {
+  SmallCache::List& list = cache->lists[size_class];
+  if (list.first == nullptr) {
     // A slab becomes a list of blocks; slabs are never given back, their blocks only change lists.
     char* slab = static_cast<char*>(system_alloc(kSlabBytes));
     CLEW_CHECK(slab != nullptr, OutOfMemoryError, "allocate: expected ", kSlabBytes,
@@ -146,24 +148,21 @@ void* small_alloc_slow(size_t size_class) {
       *static_cast<void**>(block) = next;
       next = block;
     }
-    cache->lists[size_class] = next;
+    list.first = next;
   }
-  void* p = cache->lists[size_class];
-  cache->lists[size_class] = *static_cast<void**>(p);
-  std::atomic_ref(cache->allocated_bytes)
-      .store(cache->allocated_bytes + static_cast<int64_t>(size), std::memory_order_relaxed);
-  std::atomic_ref(cache->allocations).store(cache->allocations + 1, std::memory_order_relaxed);
+  void* p = list.first;
+  list.first = *static_cast<void**>(p);
+  count_one(list.taken);
   return p;
 }
 
 void small_free_slow(void* p, size_t size_class) noexcept {
   SmallCache* cache = small_cache != nullptr ? small_cache : acquire_cache();
   if (cache == nullptr) return;  // the thread is ending; a block of a slab cannot go back alone
-  *static_cast<void**>(p) = cache->lists[size_class];
-  cache->lists[size_class] = p;
-  std::atomic_ref(cache->allocated_bytes)
-      .store(cache->allocated_bytes - static_cast<int64_t>(size_class * kSmallStep),
-             std::memory_order_relaxed);
+  SmallCache::List& list = cache->lists[size_class];
+  *static_cast<void**>(p) = list.first;
+  list.first = p;
+  count_one(list.given);
 }
 
 void* large_alloc(size_t nbytes) {
@@ -216,29 +215,8 @@ void large_free(void* p, size_t nbytes) noexcept {
   }
 }
 
-void* allocate(size_t nbytes) {
-  if (CLEW_UNLIKELY(nbytes > kSmallLimit)) return large_alloc(nbytes);
-  const size_t c = (nbytes + kSmallStep - 1) / kSmallStep;
-  SmallCache* cache = small_cache;
-  if (CLEW_UNLIKELY(cache == nullptr || cache->lists[c] == nullptr)) return small_alloc_slow(c);
-  void* p = cache->lists[c];
-  cache->lists[c] = *static_cast<void**>(p);
-  std::atomic_ref(cache->allocated_bytes)
-      .store(cache->allocated_bytes + static_cast<int64_t>(c * kSmallStep), std::memory_order_relaxed);
-  std::atomic_ref(cache->allocations).store(cache->allocations + 1, std::memory_order_relaxed);
-  return p;
-}
-
-void deallocate(void* p, size_t nbytes) noexcept {
-  if (CLEW_UNLIKELY(nbytes > kSmallLimit)) return large_free(p, nbytes);
-  const size_t c = (nbytes + kSmallStep - 1) / kSmallStep;
-  SmallCache* cache = small_cache;
-  if (CLEW_UNLIKELY(cache == nullptr)) return small_free_slow(p, c);
-  *static_cast<void**>(p) = cache->lists[c];
-  cache->lists[c] = p;
-  std::atomic_ref(cache->allocated_bytes)
-      .store(cache->allocated_bytes - static_cast<int64_t>(c * kSmallStep), std::memory_order_relaxed);
-}
+void* allocate(size_t nbytes) { return take_block(nbytes); }
+void deallocate(void* p, size_t nbytes) noexcept { give_block(p, nbytes); }
 #endif
 
 }  // namespace detail
@@ -255,8 +233,13 @@ std::pair<int64_t, int64_t> small_totals() {
   int64_t bytes = 0, count = 0;
   for (const auto* list : {&g.caches, &g.idle_caches}) {
     for (detail::SmallCache* c : *list) {
-      bytes += std::atomic_ref(c->allocated_bytes).load(std::memory_order_relaxed);
-      count += std::atomic_ref(c->allocations).load(std::memory_order_relaxed);
+      for (size_t size_class = 0; size_class <= detail::kSmallClasses; ++size_class) {
+        detail::SmallCache::List& l = c->lists[size_class];
+        const int64_t taken = std::atomic_ref(l.taken).load(std::memory_order_relaxed);
+        const int64_t given = std::atomic_ref(l.given).load(std::memory_order_relaxed);
+        bytes += (taken - given) * static_cast<int64_t>(size_class * detail::kSmallStep);
+        count += taken;
+      }
     }
   }
   return {bytes, count};

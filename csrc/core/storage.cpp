@@ -6,18 +6,16 @@
 #include "core/backend.h"
 
 namespace clew {
-namespace {
-constexpr size_t kHeaderBytes = 64;  // keeps the data behind it aligned
-}
+
+static_assert(sizeof(Storage) <= Storage::kHeaderBytes);
 
 Storage* Storage::allocate(size_t nbytes, Device device) {
-  static_assert(sizeof(Storage) <= kHeaderBytes);
   const bool has_data = device.type == DeviceType::CPU;
   void* block = detail::allocate(kHeaderBytes + (has_data ? nbytes : 0));
+  if (has_data) return place(static_cast<char*>(block), 0, nbytes);
   Storage* s = new (block) Storage;
   s->device_ = device;
   s->nbytes_ = nbytes;
-  s->data_ = has_data ? static_cast<char*>(block) + kHeaderBytes : nullptr;
   if (CLEW_UNLIKELY(device.type == DeviceType::CUDA)) {
     try {
       s->data_ = require_cuda("allocate", device).allocate(nbytes, device.index);
@@ -47,9 +45,10 @@ void Storage::destroy() noexcept {
   } else if (CLEW_UNLIKELY(device_.type == DeviceType::CUDA)) {
     find_cuda_backend()->deallocate(data_, device_.index);
   }
-  const size_t block_bytes = kHeaderBytes + (inline_data ? nbytes_ : 0);
+  char* const block = reinterpret_cast<char*>(this) - lead_;
+  const size_t block_bytes = lead_ + kHeaderBytes + (inline_data ? nbytes_ : 0);
   this->~Storage();
-  detail::deallocate(this, block_bytes);
+  detail::deallocate(block, block_bytes);
 }
 
 }  // namespace clew

@@ -69,14 +69,11 @@ static Isa choose_isa() {
 }
 
 // Two threads may choose at once: they choose the same.
-static constinit std::atomic<const LoopTable*> active{nullptr};
+constinit std::atomic<const LoopTable*> active_loops{nullptr};
 
-const LoopTable& loops() {
-  const LoopTable* t = active.load(std::memory_order_relaxed);  // the tables are constants
-  if (t == nullptr) {
-    t = loops_for(choose_isa());
-    active.store(t, std::memory_order_relaxed);
-  }
+const LoopTable& choose_loops() {
+  const LoopTable* t = loops_for(choose_isa());
+  active_loops.store(t, std::memory_order_relaxed);
   return *t;
 }
 

@@ -2,8 +2,10 @@
 // Callers own shapes, broadcasting, promotion, output allocation and threads.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
+#include "clew/core/macros.h"
 #include "kernels/functors.h"
 #include "kernels/op_kinds.h"
 
@@ -135,9 +137,17 @@ struct LoopTable {
   const NormTable& norm() const { return *norm_table; }
 };
 
+// What loops() found; null before its first use.
+extern constinit std::atomic<const LoopTable*> active_loops;
+const LoopTable& choose_loops();
+
 /// The table for this machine, chosen on first use: the best instruction set it has, or the one that the
 /// environment variable CLEW_CPU_ISA names (baseline, avx2, avx512). Throws std::runtime_error if that is
 /// unknown or missing here.
-const LoopTable& loops();
+// Always inlined: no copy may be left that was compiled for an instruction set which the machine lacks.
+[[gnu::always_inline]] inline const LoopTable& loops() {
+  const LoopTable* t = active_loops.load(std::memory_order_relaxed);  // the tables are constants
+  return CLEW_LIKELY(t != nullptr) ? *t : choose_loops();
+}
 
 }  // namespace clew::cpu

@@ -15,22 +15,29 @@ using cpu::UnaryOp;
 
 bool is_costly(UnaryOp op) { return op >= UnaryOp::exp && op <= UnaryOp::silu; }
 
-/// Whether the operands and the result lie alike and densely, in few enough elements for one thread: then no
-/// iteration plan is needed, which for one element costs more than the rest of the kernel.
-template <class... T>
-bool small_and_dense(const Tensor& out, const T&... in) {
-  return out.numel() <= kGrainCompute && out.is_contiguous() &&
-         ((in.is_contiguous() && in.sizes() == out.sizes()) && ...);
+/// Whether `out` is dense and so small that one thread does it: then operands that lie as it does, or are one
+/// element, need no iteration plan, which costs more than the loop.
+bool is_small(const Tensor& out) { return out.numel() <= kGrainCompute && out.is_contiguous(); }
+
+/// The stride at which `t`, which broadcasts to `out`, is read along the dense `out`; -1 where a plan is
+/// needed. As many elements mean the same shape, up to dimensions of size 1.
+int64_t dense_stride(const Tensor& out, const Tensor& t) {
+  if (!t.is_contiguous()) return -1;
+  return t.numel() == out.numel() ? 1 : t.numel() == 1 ? 0 : -1;
 }
 
 struct CpuLoops {
   static void unary(UnaryOp op, Tensor& out, const Tensor& a, const LoopParams& params) {
     const auto loop = cpu::loops().unary(op, static_cast<int>(a.dtype()));
-    if (loop == nullptr) kernels::no_loop(a.dtype());
-    if (small_and_dense(out, a)) {
-      if (out.numel() > 0) loop(out.data<char>(), a.data<char>(), out.numel(), 1, 1, params);
-      return;
-    }
+    if (CLEW_UNLIKELY(loop == nullptr)) kernels::no_loop(a.dtype());
+    if (CLEW_UNLIKELY(out.numel() == 0)) return;
+    const int64_t sa = dense_stride(out, a);
+    if (CLEW_LIKELY(is_small(out) && sa >= 0))
+      return loop(out.data<char>(), a.data<char>(), out.numel(), 1, sa, params);
+    planned(op, loop, out, a, params);
+  }
+  [[gnu::noinline]] static void planned(UnaryOp op, cpu::UnaryLoop loop, const Tensor& out, const Tensor& a,
+                                        const LoopParams& params) {
     const auto plan = make_plan<2>({&out, &a});
     plan.run(is_costly(op) ? kGrainCompute : kGrainMemory,
              [&](const auto& p, int64_t n, const auto& s) { loop(p[0], p[1], n, s[0], s[1], params); });
@@ -39,11 +46,14 @@ struct CpuLoops {
   static void binary(BinaryOp op, Tensor& out, const Tensor& a, const Tensor& b, const LoopParams& params) {
     const auto loop = cpu::loops().binary(op, static_cast<int>(a.dtype()));
     if (CLEW_UNLIKELY(loop == nullptr)) kernels::no_loop(a.dtype());
-    if (small_and_dense(out, a, b)) {
-      if (out.numel() > 0)
-        loop(out.data<char>(), a.data<char>(), b.data<char>(), out.numel(), 1, 1, 1, params);
-      return;
-    }
+    if (CLEW_UNLIKELY(out.numel() == 0)) return;
+    const int64_t sa = dense_stride(out, a), sb = dense_stride(out, b);
+    if (CLEW_LIKELY(is_small(out) && sa >= 0 && sb >= 0))
+      return loop(out.data<char>(), a.data<char>(), b.data<char>(), out.numel(), 1, sa, sb, params);
+    planned(op, loop, out, a, b, params);
+  }
+  [[gnu::noinline]] static void planned(BinaryOp op, cpu::BinaryLoop loop, const Tensor& out, const Tensor& a,
+                                        const Tensor& b, const LoopParams& params) {
     const auto plan = make_plan<3>({&out, &a, &b});
     plan.run(op == BinaryOp::pow ? kGrainCompute : kGrainMemory,
              [&](const auto& p, int64_t n, const auto& s) {

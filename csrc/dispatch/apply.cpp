@@ -40,7 +40,7 @@ bool is_weak(const Tensor& t) { return t.body()->weak_scalar; }
 
 }  // namespace
 
-void device_mismatch(const OpInfo& op, const Slots& slots) {
+void device_mismatch(const OpInfo& op, Slots slots) {
   std::ostringstream list;
   for (const Tensor* t : slots) {
     if (t->defined()) list << " " << t->dtype() << t->sizes() << " on " << t->device() << ";";
@@ -49,7 +49,7 @@ void device_mismatch(const OpInfo& op, const Slots& slots) {
                              " move them with .to(device)");
 }
 
-Preparation prepare(const OpInfo& op, const Slots& slots, Device& device) {
+Preparation prepare(const OpInfo& op, Slots slots, Device& device) {
   Preparation p{.compute = DType::Float32,
                 .promote_slots = op.promote == Promote::None ? 0 : op.promote_slots};
   const Tensor* first = nullptr;
@@ -86,8 +86,8 @@ Preparation prepare(const OpInfo& op, const Slots& slots, Device& device) {
   }
   p.device = device;
   if (first == nullptr) return p;
-  DType checked = op.dtype_slot < slots.size() && slots[op.dtype_slot].defined()
-                      ? slots[op.dtype_slot].dtype()
+  DType checked = op.dtype_slot < slots.size() && slots[op.dtype_slot]->defined()
+                      ? slots[op.dtype_slot]->dtype()
                       : first->dtype();
   if (op.promote != Promote::None) {
     p.compute = first->dtype();
@@ -131,14 +131,7 @@ Tensor prepare_tensor(const Tensor& t, const Preparation& p, int slot) {
 }
 
 Tensor allocate(const TensorMeta& m, Device device) {
-  TensorBody* b = TensorBody::make();
-  Tensor t = Tensor::adopt(b);
-  b->dtype = m.dtype;
-  b->device = device;
-  b->inference = thread_state.inference;
-  b->set_contiguous(m.shape.data(), m.shape.size());
-  b->storage = Storage::allocate(static_cast<size_t>(b->numel) * item_size(m.dtype), device);
-  return t;
+  return Tensor::adopt(TensorBody::make_dense(m.shape, m.dtype, device));
 }
 
 Tensor make_view(const Tensor& base, const Geometry& g) {
@@ -170,26 +163,29 @@ void load_backend(const OpInfo& op, Device device) {
   if (device.type == DeviceType::CUDA) require_cuda(op.name, device);
 }
 
-Ref<autograd::OpNode> make_node(const OpInfo& op, const Slots& slots, const Tensor* original) {
+Ref<autograd::OpNode> make_node(const OpInfo& op, Slots slots, const Tensor* original) {
   auto node = Ref<autograd::OpNode>::adopt(new autograd::OpNode(&op));
   node->stamp();
   const size_t n = slots.size();
   uint32_t needing = 0;
   node->edges.reserve(n);
   for (size_t i = 0; i < n; ++i) {
-    const Tensor& t = slots[i];
-    node->edges.push_back(wants_grad(t) ? autograd::gradient_edge(t) : autograd::Edge{});
-    if (node->edges.back() && i < 32) needing |= 1u << i;
+    if (!wants_grad(*slots[i])) {
+      node->edges.emplace_back();
+      continue;
+    }
+    node->edges.push_back(autograd::gradient_edge(*slots[i]));
+    if (i < 32) needing |= 1u << i;
   }
   auto save = [&](size_t slot) {
-    const Tensor& t = slot == 0 && original != nullptr && original->defined() ? *original : slots[slot];
+    const Tensor& t = slot == 0 && original != nullptr && original->defined() ? *original : *slots[slot];
     if (!t.defined()) return;
     CLEW_CHECK(!t.body()->inference, AutogradError, op.name,
                ": expected tensors made outside of inference_mode where a gradient is recorded, got an "
                "inference tensor as "
                "argument ",
                slot, " (clone it outside of inference_mode first)");
-    node->saved.push_back({autograd::SavedTensor(t, false), static_cast<int16_t>(slot), false});
+    node->saved.emplace_back(t, static_cast<int16_t>(slot), false);
   };
   for (uint8_t i = 0; i < op.saves.count; ++i) {
     const Saves::Item& item = op.saves.items[i];
@@ -200,28 +196,30 @@ Ref<autograd::OpNode> make_node(const OpInfo& op, const Slots& slots, const Tens
   return node;
 }
 
-void finish_node(const Ref<autograd::OpNode>& node, std::span<const Tensor* const> outputs) {
+void finish_node(Ref<autograd::OpNode> ref, std::span<const Tensor* const> outputs) {
+  autograd::OpNode* const node = ref.get();
   for (size_t i = 0; i < outputs.size(); ++i) {
     const Tensor& t = *outputs[i];
     node->add_output(t);
-    if (is_differentiable(t.dtype()))
-      autograd::set_history(t, Ref<autograd::Node>::share(node.get()), static_cast<uint32_t>(i));
+    if (!is_differentiable(t.dtype())) continue;
+    // A sole output takes over the count, which saves one to be taken and given back.
+    autograd::set_history(
+        t, outputs.size() == 1 ? Ref<autograd::Node>::adopt(ref.detach()) : Ref<autograd::Node>::share(node),
+        static_cast<uint32_t>(i));
   }
   const Saves& saves = node->op->saves;
   for (uint8_t i = 0; i < saves.count; ++i) {
     const Saves::Item& item = saves.items[i];
-    if (item.is_output)
-      node->saved.push_back(
-          {autograd::SavedTensor(*outputs[static_cast<size_t>(item.slot)], true), item.slot, true});
+    if (item.is_output) node->saved.emplace_back(*outputs[static_cast<size_t>(item.slot)], item.slot, true);
   }
 }
 
-bool writes_directly(const OpInfo& op, const Tensor& self, const Slots& slots, const Preparation& p) {
+bool writes_directly(const OpInfo& op, const Tensor& self, Slots slots, const Preparation& p) {
   const bool self_prepared = (p.cast && (p.promote_slots & 1) != 0 && self.dtype() != p.compute) ||
                              (p.contiguous && !self.is_contiguous());
   if (!op.inplace || self_prepared) return false;
   for (size_t i = 1; i < slots.size(); ++i) {
-    const Tensor& t = slots[i];
+    const Tensor& t = *slots[i];
     if (!t.defined() || t.storage() != self.storage()) continue;
     const bool same = t.storage_offset() == self.storage_offset() && t.sizes() == self.sizes() &&
                       t.strides() == self.strides();
@@ -255,13 +253,13 @@ void become_view(const OpInfo& op, const Tensor& self, const Tensor& view) {
   if (to->view_base == nullptr) ++to->history_version;
 }
 
-Tensor preserve(const OpInfo& op, const Tensor& self, const Slots& slots) {
+Tensor preserve(const OpInfo& op, const Tensor& self, Slots slots) {
   for (uint8_t i = 0; i < op.saves.count; ++i) {
     const Saves::Item& item = op.saves.items[i];
     if (item.is_output || item.slot != 0) continue;
     bool needed = false;
     for (size_t s = 0; s < slots.size(); ++s)
-      needed = needed || (((item.for_grads_of >> s) & 1) && wants_grad(slots[s]));
+      needed = needed || (((item.for_grads_of >> s) & 1) && wants_grad(*slots[s]));
     if (!needed) continue;
     Tensor copy;
     {
@@ -280,8 +278,7 @@ void finish_inplace(const Ref<autograd::OpNode>& node, const Tensor& self) {
   autograd::rebase_history(self, Ref<autograd::Node>::share(node.get()));
   const Saves& saves = node->op->saves;
   for (uint8_t i = 0; i < saves.count; ++i) {
-    if (saves.items[i].is_output)
-      node->saved.push_back({autograd::SavedTensor(self, true), saves.items[i].slot, true});
+    if (saves.items[i].is_output) node->saved.emplace_back(self, saves.items[i].slot, true);
   }
 }
 

@@ -14,7 +14,8 @@ TensorMeta square_meta(const Tensor& input) {
 }
 TensorMeta bool_meta(const Tensor& input) { return {input.sizes().vec(), DType::Bool}; }
 
-TensorMeta broadcast_meta(const char* op, const Tensor& a, const Tensor& b, DType dtype) {
+[[gnu::always_inline]] inline TensorMeta broadcast_meta(const char* op, const Tensor& a, const Tensor& b,
+                                                        DType dtype) {
   if (a.sizes() == b.sizes()) return {a.sizes().vec(), dtype};
   return {broadcast_shapes(op, a.sizes(), b.sizes()), dtype};
 }

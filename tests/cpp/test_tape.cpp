@@ -69,6 +69,33 @@ TEST_CASE("live bytes return after backward", "[tape]") {
   CHECK(live_bytes() == before);
 }
 
+TEST_CASE("the block of a small tensor stays until body and storage are gone", "[memory]") {
+  const int64_t before = live_bytes();
+  {
+    Tensor x = full({3}, 5.0);
+    const Tensor view = x.detach();
+    x.set_data(zeros({1000}));  // too large to be one block
+    CHECK(x.sizes() == IntArrayRef{1000});
+    CHECK(equal(view, full({3}, 5.0)));
+    x.set_data(view);  // its own again
+    CHECK(x.raw_data() == view.raw_data());
+    x.set_data(x.detach());
+    x.set_data(ones({2}));
+    const Tensor last = x.detach();
+    x = Tensor();
+    CHECK(equal(view, full({3}, 5.0)));
+    CHECK(equal(last, ones({2})));
+  }
+  CHECK(live_bytes() == before);
+  // Around the size up to which body and data are one block.
+  for (int64_t n = 1; n < 600; n += 7) {
+    const Tensor y = full({n}, 1.0);
+    CHECK(reinterpret_cast<uintptr_t>(y.raw_data()) % 64 == 0);
+    CHECK(sum(y.detach()).item<double>() == static_cast<double>(n));
+  }
+  CHECK(live_bytes() == before);
+}
+
 TEST_CASE("threads run backward on graphs that share leaves", "[tape][threads]") {
   constexpr int kThreads = 4, kSteps = 200;
   const Tensor w = ones({16, 16}).set_requires_grad(true);
@@ -114,6 +141,24 @@ TEST_CASE("tensors and nodes end on another thread", "[tape][threads]") {
       for (const Tensor& t : made) sum(t).backward({}, true);
     });
     user.join();
+  }
+  CHECK(live_bytes() == before);
+}
+
+TEST_CASE("a leaf's last handle goes while its gradient arrives", "[tape][threads]") {
+  const int64_t before = live_bytes();
+  for (int round = 0; round < 500; ++round) {
+    Tensor x = ones({2}).set_requires_grad(true);
+    const Tensor y = sum(x * 2);
+    std::atomic<bool> go{false};
+    std::thread other([&] {
+      while (!go) {
+      }
+      y.backward();
+    });
+    go = true;
+    x = Tensor();
+    other.join();
   }
   CHECK(live_bytes() == before);
 }

@@ -50,6 +50,9 @@ class CLEW_API Node : public GraphNode {
  public:
   /// Shape, dtype and device of a forward output: what its gradient must look like.
   struct Output {
+    Output() = default;
+    explicit Output(const Tensor& t)
+        : shape(t.sizes().begin(), t.sizes().end()), dtype(t.dtype()), device(t.device()) {}
     Shape shape;
     DType dtype;
     Device device;
@@ -75,12 +78,10 @@ class CLEW_API Node : public GraphNode {
   void stamp();
   /// The user's forward line, or an empty string.
   std::string forward_line() const;
-  void add_output(const Tensor& t) {
-    outputs.push_back({Shape(t.sizes().begin(), t.sizes().end()), t.dtype(), t.device()});
-  }
+  void add_output(const Tensor& t) { outputs.emplace_back(t); }
 
  protected:
-  explicit Node(bool is_accumulator = false);
+  explicit Node(bool is_accumulator = false) : GraphNode(is_accumulator) {}
   ~Node() override;
 };
 
@@ -151,6 +152,8 @@ class CLEW_API SavedTensor {
 class CLEW_API OpNode final : public Node {
  public:
   struct Saved {
+    Saved(const Tensor& t, int16_t number, bool as_output)
+        : tensor(t, as_output), slot(number), is_output(as_output) {}
     SavedTensor tensor;
     int16_t slot;
     bool is_output;
@@ -169,7 +172,8 @@ class CLEW_API OpNode final : public Node {
   static void operator delete(void* p, size_t n) noexcept { detail::deallocate(p, n); }
 
  private:
-  void destroy() noexcept override { delete this; }
+  ~OpNode() override = default;
+  void destroy() noexcept override;
 };
 
 /// A node made of a closure, for the few irregular histories.

@@ -27,21 +27,9 @@ CLEW_API void set_cpu_memory_limit(int64_t limit_bytes);
 
 namespace detail {
 
-// Blocks up to kSmallLimit bytes come in steps of 64 bytes; each step has a list per thread.
-inline constexpr size_t kSmallStep = 64, kSmallLimit = 2048, kSmallClasses = kSmallLimit / kSmallStep;
-
-struct SmallCache {
-  void* lists[kSmallClasses + 1];
-  int64_t allocated_bytes;  // written by the owning thread, read by statistics
-  int64_t allocations;
-};
-CLEW_FAST_TLS extern thread_local constinit SmallCache* small_cache;
-CLEW_API void* small_alloc_slow(size_t size_class);
-CLEW_API void small_free_slow(void* p, size_t size_class) noexcept;
-CLEW_API void* large_alloc(size_t nbytes);
-CLEW_API void large_free(void* p, size_t nbytes) noexcept;
-
+/// A block aligned to 64 bytes. Raises OutOfMemoryError.
 CLEW_API void* allocate(size_t nbytes);
+/// Takes the size that was asked for.
 CLEW_API void deallocate(void* p, size_t nbytes) noexcept;
 
 }  // namespace detail

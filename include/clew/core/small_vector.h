@@ -25,10 +25,11 @@ class SmallVector {
   explicit SmallVector(size_t n, const T& value = T()) { resize(n, value); }
   SmallVector(std::initializer_list<T> l) : SmallVector(l.begin(), l.end()) {}
   template <class It>
-    requires(!std::is_integral_v<It>)
-  SmallVector(It first, It last) {
-    reserve(static_cast<size_t>(std::distance(first, last)));
-    for (; first != last; ++first) push_back(*first);
+  requires(!std::is_integral_v<It>) SmallVector(It first, It last) {
+    const auto n = static_cast<size_t>(std::distance(first, last));
+    reserve(n);
+    for (size_t i = 0; i < n; ++i, ++first) std::construct_at(data_ + i, *first);
+    size_ = static_cast<uint32_t>(n);
   }
   SmallVector(const SmallVector& o) : SmallVector(o.begin(), o.end()) {}
   SmallVector(SmallVector&& o) noexcept { take(std::move(o)); }
@@ -85,9 +86,11 @@ class SmallVector {
     std::construct_at(data_ + size_++, std::move(value));
   }
   template <class... A>
-  T& emplace_back(A&&... a) {
+  [[gnu::always_inline]] T& emplace_back(A&&... a) {
     if (size_ == capacity_) grow(size_ + 1);
-    return *std::construct_at(data_ + size_++, std::forward<A>(a)...);
+    T* made = std::construct_at(data_ + size_, std::forward<A>(a)...);
+    ++size_;
+    return *made;
   }
   void pop_back() { std::destroy_at(data_ + --size_); }
   iterator insert(const_iterator where, T value) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <utility>
 
 #include "clew/core/device.h"
@@ -15,7 +16,8 @@
 namespace clew {
 
 /// Owns a block of memory and the version counter that all views of it share.
-/// Counted intrusively; on the CPU header and data are one block, data 64 bytes behind the header.
+/// Counted intrusively. On the CPU header and data are one block, data kHeaderBytes behind the header; of a
+/// small tensor that block begins with the tensor's body (Note [Small tensors]).
 class Storage {
  public:
   void* data() const { return data_; }
@@ -34,11 +36,22 @@ class Storage {
 
   void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
   void release() noexcept {
-    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+    // Who holds the only count needs no locked decrement: nobody else can take one.
+    if (unique() || refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
   }
 
+  static constexpr size_t kHeaderBytes = 64;  // keeps the data behind it aligned
   /// Uninitialised memory; `nbytes` may be 0. Raises OutOfMemoryError.
   static CLEW_API Storage* allocate(size_t nbytes, Device device);
+  /// A CPU storage inside of a block that has `lead` bytes before it and `nbytes` of data behind it, and that
+  /// the storage frees when it ends.
+  static Storage* place(char* block, size_t lead, size_t nbytes) noexcept {
+    auto* s = new (block + lead) Storage;
+    s->data_ = block + lead + kHeaderBytes;
+    s->nbytes_ = nbytes;
+    s->lead_ = static_cast<uint16_t>(lead);
+    return s;
+  }
   /// Wraps memory owned elsewhere; `deleter` runs when the last tensor lets go.
   static CLEW_API Storage* wrap(void* data, size_t nbytes, Device device, std::function<void()> deleter);
 
@@ -51,6 +64,7 @@ class Storage {
   void* data_ = nullptr;
   size_t nbytes_ = 0;
   Device device_;
+  uint16_t lead_ = 0;  // bytes of the block before this header
   std::function<void()>* deleter_ = nullptr;
   std::atomic<const char*> last_writer_{nullptr};
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <functional>
 #include <iosfwd>
@@ -44,7 +45,9 @@ class CLEW_API GraphNode {
  public:
   void retain() { refs_.fetch_add(1, std::memory_order_relaxed); }
   void release() noexcept {
-    if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) retire(this);
+    // Who holds the only count needs no locked decrement: nobody else can take one.
+    if (refs_.load(std::memory_order_acquire) == 1 || refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      retire(this);
   }
   /// The tensor that owns this node as its accumulator is going away.
   virtual void tensor_destroyed() noexcept {}
@@ -54,13 +57,6 @@ class CLEW_API GraphNode {
   explicit GraphNode(bool is_accumulator) : is_accumulator_(is_accumulator) {}
   virtual ~GraphNode();
   virtual void destroy() noexcept = 0;
-  uint32_t refs() const { return refs_.load(std::memory_order_acquire); }
-  bool try_retain() {
-    uint32_t n = refs_.load(std::memory_order_relaxed);
-    while (n != 0 && !refs_.compare_exchange_weak(n, n + 1, std::memory_order_relaxed)) {
-    }
-    return n != 0;
-  }
 
  private:
   // Destroys without recursion however long the chain behind the node is.
@@ -77,20 +73,29 @@ class CLEW_API AutogradRecord {
   virtual ~AutogradRecord();
 };
 
+/// What tensors must agree in to meet in an op as they are. One word, so that it is compared at once.
+struct TensorKind {
+  DType dtype = DType::Float32;
+  Device device;
+  bool weak_scalar = false;  // made from a Python or C++ number: does not widen its category
+
+  bool same_kind(const TensorKind& o) const {
+    return std::bit_cast<uint32_t>(*this) == std::bit_cast<uint32_t>(o);
+  }
+};
+
 /// What a Tensor handle points to. Fields are plain: the layers above keep them consistent.
-class TensorBody {
+class TensorBody : public TensorKind {
  public:
   static constexpr int kInlineRank = 6;
 
   std::atomic<uint32_t> refs{1};
-  DType dtype = DType::Float32;
-  Device device;
-  bool requires_grad : 1 = false;  // set by the user on a leaf
-  bool retains_grad : 1 = false;
-  bool weak_scalar : 1 = false;  // made from a Python or C++ number: does not widen its category
-  bool contiguous : 1 = true;
-  bool inference : 1 = false;
-  uint32_t rank = 0;
+  bool requires_grad = false;  // set by the user on a leaf
+  bool retains_grad = false;
+  bool contiguous = true;
+  bool inference = false;
+  bool holds_storage = false;  // Note [Small tensors]
+  uint8_t rank = 0;
   uint32_t output_nr = 0;        // which output of `node` this is
   uint32_t history_version = 0;  // how often in-place writes rewrote the history; a view keeps its base's
   int64_t numel = 1;
@@ -104,6 +109,8 @@ class TensorBody {
   void* python_object = nullptr;  // the wrapper, while Python holds one; guarded by the GIL
   int64_t inline_dims[2 * kInlineRank];
 
+  /// False where neither the tensor nor what it is a view of can be on the tape.
+  bool may_be_tracked() const { return requires_grad || node != nullptr || view_base != nullptr; }
   uint32_t stride_base() const { return rank <= kInlineRank ? kInlineRank : rank; }
   int64_t* sizes() { return dims; }
   const int64_t* sizes() const { return dims; }
@@ -113,22 +120,33 @@ class TensorBody {
     return static_cast<char*>(storage->data()) + offset * static_cast<int64_t>(item_size(dtype));
   }
 
-  /// Sets sizes and row-major strides.
-  CLEW_API void set_contiguous(const int64_t* sizes, size_t n);
   CLEW_API void set_geometry(IntArrayRef sizes, IntArrayRef strides, int64_t new_offset);
+  /// Shows another storage from now on; takes over the caller's count.
+  CLEW_API void set_storage(Storage* s) noexcept;
 
   void retain() { refs.fetch_add(1, std::memory_order_relaxed); }
   void release() noexcept {
-    if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+    if (refs.load(std::memory_order_acquire) == 1) {
+      release_last();
+    } else if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      destroy();
+    }
   }
   /// A body with count 1, no storage yet.
   static CLEW_API TensorBody* make();
+  /// The body of a dense tensor of fresh, uninitialised memory, with count 1. Raises OutOfMemoryError,
+  /// ValueError for more bytes than 64 bits count, ShapeError for more than 64 dimensions.
+  static CLEW_API TensorBody* make_dense(IntArrayRef sizes, DType dtype, Device device);
 
  private:
   TensorBody() = default;
   ~TensorBody() = default;
+  CLEW_API void release_last() noexcept;
   CLEW_API void destroy() noexcept;
   void set_rank(size_t n);
+  void set_row_major(IntArrayRef sizes);
+  static TensorBody* make_large(IntArrayRef sizes, DType dtype, Device device);
+  Storage* held_storage() { return reinterpret_cast<Storage*>(this + 1); }
 };
 
 /// A tensor. Copying copies the handle, not the data. A default-constructed one is undefined.

@@ -7,6 +7,7 @@
 
 namespace clew {
 
+class GraphNode;
 class Interceptor;
 
 namespace autograd {
@@ -22,6 +23,8 @@ struct ThreadState {
   bool anomaly = false;
   int8_t cuda_device = 0;                             // the current one: what "cuda" without an index means
   autograd::SavedTensorHooks* saved_hooks = nullptr;  // innermost active ones, not owned
+  GraphNode* retired = nullptr;                       // tape nodes to be destroyed next
+  bool retiring = false;                              // one is being destroyed
 };
 CLEW_FAST_TLS CLEW_API extern thread_local constinit ThreadState thread_state;
 

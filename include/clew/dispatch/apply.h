@@ -4,7 +4,9 @@
 // choice, allocation or in-place target, views, version bumps, recording.
 #pragma once
 
+#include <array>
 #include <optional>
+#include <span>
 #include <tuple>
 
 #include "clew/autograd/node.h"
@@ -34,37 +36,64 @@ void visit(F& f, TensorListRef list) {
 template <class F, class T>
 void visit(F&, const T&) {}
 
-/// Pointers to an op's tensor arguments, list elements one by one; undefined ones included.
-class Slots {
- public:
-  template <class... A>
-  explicit Slots(const A&... args) {
-    auto add = [this](const Tensor& t) { pointers_.push_back(&t); };
-    (visit(add, args), ...);
-  }
-  size_t size() const { return pointers_.size(); }
-  const Tensor& operator[](size_t i) const { return *pointers_[i]; }
-  const Tensor* const* begin() const { return pointers_.begin(); }
-  const Tensor* const* end() const { return pointers_.end(); }
+/// An op's tensor arguments, list elements one by one; undefined ones included.
+using Slots = std::span<const Tensor* const>;
 
- private:
-  SmallVector<const Tensor*, 6> pointers_;
-};
+template <class T>
+inline constexpr size_t kSlotCount = std::is_same_v<T, Tensor> || std::is_same_v<T, std::optional<Tensor>>;
+
+/// What Slots refer to.
+template <class... A>
+auto collect_slots(const A&... args) {
+  if constexpr ((std::is_same_v<A, TensorListRef> || ...)) {
+    SmallVector<const Tensor*, 6> pointers;
+    auto add = [&](const Tensor& t) { pointers.push_back(&t); };
+    (visit(add, args), ...);
+    return pointers;
+  } else {
+    std::array<const Tensor*, (kSlotCount<A> + ... + 0)> pointers;
+    size_t i = 0;
+    auto add = [&](const Tensor& t) { pointers[i++] = &t; };
+    (visit(add, args), ...);
+    return pointers;
+  }
+}
 
 /// What must be done to the arguments before the kernel may see them.
 struct Preparation {
-  DType compute;
-  uint32_t promote_slots;
+  DType compute = DType::Float32;
+  uint32_t promote_slots = 0;
   bool cast = false;
   bool contiguous = false;
   bool move = false;  // 0-dim CPU tensors among tensors on `device`
   Device device = kCPU;
   bool needed() const { return cast || contiguous || move; }
 };
+/// True when the arguments are tensors of one kind, as at most calls: the kernel may see them as they are,
+/// and prepare() would find nothing to do. `device` becomes theirs.
+/// `tracked` becomes false where none of them can be on the tape.
+[[gnu::always_inline]] inline bool ready(const OpInfo& op, Slots slots, Device& device, bool& tracked) {
+  const TensorBody* first = nullptr;
+  bool contiguous = true;
+  bool any_tracked = false;
+  for (const Tensor* t : slots) {
+    const TensorBody* b = t->body();
+    if (b == nullptr) continue;
+    if (first == nullptr) first = b;
+    if (!b->same_kind(*first)) return false;
+    contiguous &= b->contiguous;
+    any_tracked |= b->may_be_tracked();
+  }
+  if (first == nullptr || first->weak_scalar || !op.dtypes.contains(first->dtype)) return false;
+  if (op.promote == Promote::Floating && !is_floating(first->dtype)) return false;
+  device = first->device;
+  tracked = any_tracked;
+  return contiguous || op.layout == Layout::Any;
+}
 /// Checks dtypes and devices; decides on promotion and contiguity. `device` is left alone without tensors.
-CLEW_API Preparation prepare(const OpInfo& op, const Slots& slots, Device& device);
+CLEW_API Preparation prepare(const OpInfo& op, Slots slots, Device& device);
 CLEW_API Tensor prepare_tensor(const Tensor& t, const Preparation& p, int slot);
-[[noreturn]] CLEW_API void device_mismatch(const OpInfo& op, const Slots& slots);
+[[noreturn]] CLEW_API void device_mismatch(const OpInfo& op, Slots slots);
 
 inline Tensor prepared(const Tensor& t, const Preparation& p, int& slot) {
   return prepare_tensor(t, p, slot++);
@@ -125,9 +154,9 @@ inline TensorList allocate_all(const std::vector<TensorMeta>& m, Device d) {
 // --- recording -------------------------------------------------------------------------------------
 
 inline bool wants_grad(const Tensor& t) {
-  return t.defined() && is_differentiable(t.dtype()) && t.requires_grad();
+  return t.defined() && t.requires_grad() && is_differentiable(t.dtype());
 }
-inline bool any_requires_grad(const Slots& slots) {
+inline bool any_requires_grad(Slots slots) {
   for (const Tensor* t : slots) {
     if (wants_grad(*t)) return true;
   }
@@ -135,25 +164,26 @@ inline bool any_requires_grad(const Slots& slots) {
 }
 /// A node with edges, saved inputs and arguments. `original` replaces slot 0 where an in-place op overwrote
 /// it.
-CLEW_API Ref<autograd::OpNode> make_node(const OpInfo& op, const Slots& slots, const Tensor* original);
+CLEW_API Ref<autograd::OpNode> make_node(const OpInfo& op, Slots slots, const Tensor* original);
 /// Adds saved outputs and makes `outputs` the node's.
-CLEW_API void finish_node(const Ref<autograd::OpNode>& node, std::span<const Tensor* const> outputs);
+CLEW_API void finish_node(Ref<autograd::OpNode> node, std::span<const Tensor* const> outputs);
 
-inline Value plain_value(const Tensor&) { return {}; }
-inline Value plain_value(const std::optional<Tensor>&) { return {}; }
+// What a node keeps of an argument: nothing of a tensor, which it saves only if the page says so.
+inline void keep_value(autograd::OpNode& node, const Tensor&) { node.args.emplace_back(); }
+inline void keep_value(autograd::OpNode& node, const std::optional<Tensor>&) { node.args.emplace_back(); }
 // Of a list only the shapes are kept: rank and sizes of each tensor, one after the other.
-inline Value plain_value(TensorListRef list) {
+inline void keep_value(autograd::OpNode& node, TensorListRef list) {
   Shape shapes;
   for (const Tensor& t : list) {
     const IntArrayRef sizes = t.defined() ? t.sizes() : IntArrayRef();
     shapes.push_back(static_cast<int64_t>(sizes.size()));
     for (int64_t n : sizes) shapes.push_back(n);
   }
-  return Value(IntArrayRef(shapes));
+  node.args.emplace_back(IntArrayRef(shapes));
 }
 template <class T>
-Value plain_value(const T& v) {
-  return Value(v);
+void keep_value(autograd::OpNode& node, const T& v) {
+  node.args.emplace_back(v);
 }
 
 template <class R>
@@ -170,12 +200,12 @@ auto output_pointers(const R& out) {
 }
 
 template <class R, class... A>
-void record(const OpInfo& op, const Slots& slots, const R& out, const A&... args) {
+[[gnu::noinline]] void record(const OpInfo& op, Slots slots, const R& out, const A&... args) {
   Ref<autograd::OpNode> node = make_node(op, slots, nullptr);
   node->args.reserve(sizeof...(A));
-  (node->args.push_back(plain_value(args)), ...);
+  (keep_value(*node, args), ...);
   auto outputs = output_pointers(out);
-  finish_node(node, {outputs.data(), outputs.size()});
+  finish_node(std::move(node), {outputs.data(), outputs.size()});
 }
 
 // --- running ---------------------------------------------------------------------------------------
@@ -190,10 +220,16 @@ const Tensor& first_tensor(const First& first, const Rest&...) {
   }
 }
 
+template <class... A>
+[[gnu::noinline]] Tensor execute_view(const OpDef<Tensor(A...)>& op, const std::remove_cvref_t<A>&... args) {
+  return make_view(first_tensor(args...), op.view(args...));
+}
+
 template <class R, class... A>
-R execute(const OpDef<R(A...)>& op, Device device, const std::remove_cvref_t<A>&... args) {
+[[gnu::always_inline]] inline R execute(const OpDef<R(A...)>& op, Device device,
+                                        const std::remove_cvref_t<A>&... args) {
   if constexpr (std::is_same_v<R, Tensor>) {
-    if (op.view != nullptr) return make_view(first_tensor(args...), op.view(args...));
+    if (op.view != nullptr) return execute_view<A...>(op, args...);
   }
   if (op.compute != nullptr) {
     if (device.type == DeviceType::Meta) no_kernel(op.info, device);
@@ -216,16 +252,31 @@ decltype(auto) with_prepared(const Preparation& p, F&& f, const A&... args) {
   return std::apply(f, ready);
 }
 
+/// The way of arguments that are not ready().
 template <class R, class... A>
-R apply_now(const OpDef<R(A...)>& op, const std::remove_cvref_t<A>&... args) {
-  const Slots slots(args...);
+[[gnu::noinline]] R prepare_and_execute(const OpDef<R(A...)>& op, Slots slots,
+                                        const std::remove_cvref_t<A>&... args) {
   Device device;
   const Preparation p = prepare(op.info, slots, device);
   bool wants = false;
   (read_options(args, device, wants), ...);
-  auto run = [&](const auto&... ready) { return execute<R, A...>(op, device, ready...); };
-  R out = CLEW_LIKELY(!p.needed()) ? run(args...) : with_prepared(p, run, args...);
-  if (thread_state.grad_enabled && any_requires_grad(slots)) record(op.info, slots, out, args...);
+  auto run = [&](const auto&... as) { return execute<R, A...>(op, device, as...); };
+  return p.needed() ? with_prepared(p, run, args...) : run(args...);
+}
+
+template <class R, class... A>
+[[gnu::noinline]] R apply_now(const OpDef<R(A...)>& op, const std::remove_cvref_t<A>&... args) {
+  const auto pointers = collect_slots(args...);
+  const Slots slots(pointers.data(), pointers.size());
+  Device device;
+  bool tracked = true;
+  const bool is_ready = ready(op.info, slots, device, tracked);
+  bool wants = false;
+  (read_options(args, device, wants), ...);
+  R out = CLEW_LIKELY(is_ready) ? execute<R, A...>(op, device, args...)
+                                : prepare_and_execute<R, A...>(op, slots, args...);
+  if (CLEW_UNLIKELY(tracked) && thread_state.grad_enabled && any_requires_grad(slots))
+    record(op.info, slots, out, args...);
   if constexpr (std::is_same_v<R, Tensor>) {
     if (CLEW_UNLIKELY(wants)) out.set_requires_grad(true);
   }
@@ -233,14 +284,14 @@ R apply_now(const OpDef<R(A...)>& op, const std::remove_cvref_t<A>&... args) {
 }
 
 /// True when `op`'s kernel may write straight into `self`.
-CLEW_API bool writes_directly(const OpInfo& op, const Tensor& self, const Slots& slots, const Preparation& p);
+CLEW_API bool writes_directly(const OpInfo& op, const Tensor& self, Slots slots, const Preparation& p);
 /// Refuses a result that does not fit into `self`.
 CLEW_API void check_result_fits(const OpInfo& op, const Tensor& self, const TensorMeta& result);
 CLEW_API void copy_into(const Tensor& self, const Tensor& result);
 /// `x.squeeze_()`: `self` takes over the geometry and the history of `view`, which shows all of it.
 CLEW_API void become_view(const OpInfo& op, const Tensor& self, const Tensor& view);
 /// A copy of `self`'s data with its history, for formulas that read what an in-place op overwrites.
-CLEW_API Tensor preserve(const OpInfo& op, const Tensor& self, const Slots& slots);
+CLEW_API Tensor preserve(const OpInfo& op, const Tensor& self, Slots slots);
 CLEW_API void finish_inplace(const Ref<autograd::OpNode>& node, const Tensor& self);
 
 template <class... A>
@@ -253,16 +304,20 @@ Tensor apply_inplace_now(const OpDef<Tensor(const Tensor&, A...)>& op, const Ten
   }
   if (op.composite != nullptr) {
     // What the composite saves of `self` must survive the write.
-    const bool recording = thread_state.grad_enabled && any_requires_grad(Slots(self, args...));
+    const auto pointers = collect_slots(self, args...);
+    const bool recording = thread_state.grad_enabled && any_requires_grad({pointers.data(), pointers.size()});
     const Tensor result = op.composite(recording ? clone(self) : self, args...);
     check_result_fits(op.info, self, result.meta());
     return copy_(self, result);
   }
-  const Slots slots(self, args...);
+  const auto pointers = collect_slots(self, args...);
+  const Slots slots(pointers.data(), pointers.size());
   Device device = self.device();
-  const Preparation p = prepare(op.info, slots, device);
+  bool tracked = true;
+  const Preparation p =
+      ready(op.info, slots, device, tracked) ? Preparation{} : prepare(op.info, slots, device);
   if (CLEW_UNLIKELY(device != self.device())) device_mismatch(op.info, slots);
-  const bool recording = thread_state.grad_enabled && any_requires_grad(slots);
+  const bool recording = tracked && thread_state.grad_enabled && any_requires_grad(slots);
   const Tensor original = recording ? preserve(op.info, self, slots) : Tensor();
   auto run = [&](const Tensor& first, const auto&... ready) {
     const TensorMeta m = op.meta(first, ready...);
@@ -288,8 +343,8 @@ Tensor apply_inplace_now(const OpDef<Tensor(const Tensor&, A...)>& op, const Ten
   if (recording) {
     Ref<autograd::OpNode> node = make_node(op.info, slots, &original);
     node->args.reserve(1 + sizeof...(A));
-    node->args.push_back({});
-    (node->args.push_back(plain_value(args)), ...);
+    keep_value(*node, self);
+    (keep_value(*node, args), ...);
     finish_inplace(node, self);
   }
   return self;
@@ -306,19 +361,20 @@ inline bool intercepted() {
 }
 
 template <class R, class... A>
-[[gnu::noinline]] Value box_and_intercept(const OpDef<R(A...)>& op, bool inplace,
-                                          const std::remove_cvref_t<A>&... args) {
+[[gnu::noinline]] R box_and_intercept(const OpDef<R(A...)>& op, bool inplace,
+                                      const std::remove_cvref_t<A>&... args) {
   std::array<Value, sizeof...(A)> boxed{Value(args)...};
-  return intercept(BoxedCall(op.info, boxed, inplace, &run_boxed<R, A...>, &op));
+  return intercept(BoxedCall(op.info, boxed, inplace, &run_boxed<R, A...>, &op)).template to<R>();
 }
 
 }  // namespace apply_detail
 
 /// Runs an op: `Tensor exp(const Tensor& x) { return apply(exp_op, x); }`.
 template <class R, class... A>
-R apply(const OpDef<R(A...)>& op, const std::type_identity_t<std::remove_cvref_t<A>>&... args) {
+[[gnu::always_inline]] inline R apply(const OpDef<R(A...)>& op,
+                                      const std::type_identity_t<std::remove_cvref_t<A>>&... args) {
   if (CLEW_UNLIKELY(apply_detail::intercepted()))
-    return apply_detail::box_and_intercept<R, A...>(op, false, args...).template to<R>();
+    return apply_detail::box_and_intercept<R, A...>(op, false, args...);
   if (op.composite != nullptr) return op.composite(args...);
   return apply_detail::apply_now<R, A...>(op, args...);
 }
@@ -328,15 +384,14 @@ template <class... A>
 Tensor apply_inplace(const OpDef<Tensor(const Tensor&, A...)>& op, const Tensor& self,
                      const std::type_identity_t<std::remove_cvref_t<A>>&... args) {
   if (CLEW_UNLIKELY(apply_detail::intercepted()))
-    return apply_detail::box_and_intercept<Tensor, const Tensor&, A...>(op, true, self, args...)
-        .template to<Tensor>();
+    return apply_detail::box_and_intercept<Tensor, const Tensor&, A...>(op, true, self, args...);
   return apply_detail::apply_inplace_now<A...>(op, self, args...);
 }
 
 template <class R, class... A>
 Value apply_detail::run_boxed(const void* op_def, std::span<Value> args, bool inplace) {
   const auto& op = *static_cast<const OpDef<R(A...)>*>(op_def);
-  return [&]<size_t... I>(std::index_sequence<I...>) -> Value {
+  return [&]<size_t... I>(std::index_sequence<I...>)->Value {
     std::tuple<std::remove_cvref_t<A>...> unboxed{args[I].template to<A>()...};
     return std::apply(
         [&](const auto&... a) -> Value {
@@ -348,7 +403,8 @@ Value apply_detail::run_boxed(const void* op_def, std::span<Value> args, bool in
           return Value(::clew::apply(op, a...));
         },
         unboxed);
-  }(std::index_sequence_for<A...>{});
+  }
+  (std::index_sequence_for<A...>{});
 }
 
 /// Type-erased run_boxed of an op, for the op table.

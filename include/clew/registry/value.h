@@ -36,34 +36,50 @@ class Value {
  public:
   Value() = default;
   // NOLINTBEGIN(google-explicit-constructor): boxing is implicit by design.
-  Value(bool v) : v_(v) {}
-  Value(int64_t v) : v_(v) {}
-  Value(double v) : v_(v) {}
-  Value(const Scalar& v) : v_(v) {}
-  Value(DType v) : v_(v) {}
-  Value(const Tensor& v) : v_(v) {}
-  Value(Tensor&& v) : v_(std::move(v)) {}
-  Value(IntArrayRef v) : v_(box(Shape(v.begin(), v.end()))) {}
-  Value(std::string_view v) : v_(box(std::string(v))) {}
-  Value(TensorListRef v) : v_(box(TensorList(v.begin(), v.end()))) {}
-  Value(TensorList v) : v_(box(std::move(v))) {}
-  Value(const TensorOptions& v) : v_(box(v)) {}
-  Value(const Generator& v) : v_(box(v)) {}
+  Value(bool v) : kind_(Kind::Bool), v_{.boolean = v} {}
+  Value(int64_t v) : kind_(Kind::Int), v_{.integer = v} {}
+  Value(double v) : kind_(Kind::Double), v_{.real = v} {}
+  Value(const Scalar& v) : kind_(Kind::Scalar), v_{.scalar = v} {}
+  Value(DType v) : kind_(Kind::DType), v_{.dtype = v} {}
+  Value(Tensor v) : kind_(Kind::Tensor), v_{.tensor = v.detach_body()} {}
+  Value(IntArrayRef v) : Value(box(Shape(v.begin(), v.end()))) {}
+  Value(std::string_view v) : Value(box(std::string(v))) {}
+  Value(TensorListRef v) : Value(box(TensorList(v.begin(), v.end()))) {}
+  Value(TensorList v) : Value(box(std::move(v))) {}
+  Value(const TensorOptions& v) : Value(box(v)) {}
+  Value(const Generator& v) : Value(box(v)) {}
   template <class T>
   Value(const std::optional<T>& v) {
     if (v) *this = Value(*v);
   }
   template <class... T>
   Value(const std::tuple<T...>& v)
-      : v_(box(std::apply([](const auto&... t) { return TensorList{t...}; }, v))) {}
+      : Value(box(std::apply([](const auto&... t) { return TensorList{t...}; }, v))) {}
   // NOLINTEND(google-explicit-constructor)
+  Value(const Value& o) : kind_(o.kind_), v_(o.v_) {
+    if (kind_ == Kind::Tensor && v_.tensor != nullptr) v_.tensor->retain();
+    if (kind_ == Kind::Box) v_.box->retain();
+  }
+  Value(Value&& o) noexcept : kind_(std::exchange(o.kind_, Kind::None)), v_(o.v_) {}
+  Value& operator=(Value o) noexcept {
+    std::swap(kind_, o.kind_);
+    std::swap(v_, o.v_);
+    return *this;
+  }
+  ~Value() {
+    if (kind_ == Kind::Tensor && v_.tensor != nullptr) v_.tensor->release();
+    if (kind_ == Kind::Box) v_.box->release();
+  }
 
-  bool is_none() const { return std::holds_alternative<std::monostate>(v_); }
-  bool is_tensor() const { return std::holds_alternative<Tensor>(v_); }
+  bool is_none() const { return kind_ == Kind::None; }
+  bool is_tensor() const { return kind_ == Kind::Tensor; }
   bool is_tensor_list() const { return holds_box<TensorList>(); }
   bool is_int_list() const { return holds_box<Shape>(); }
   bool is_string() const { return holds_box<std::string>(); }
-  const Tensor& tensor() const { return std::get<Tensor>(v_); }
+  Tensor tensor() const {
+    CLEW_ASSERT(kind_ == Kind::Tensor);
+    return Tensor::share(v_.tensor);
+  }
   TensorList& tensor_list() { return boxed<TensorList>(); }
   const TensorList& tensor_list() const { return boxed<TensorList>(); }
   std::string str() const;
@@ -89,24 +105,59 @@ class Value {
     } else if constexpr (std::is_same_v<U, Tensor3>) {
       return {boxed<TensorList>()[0], boxed<TensorList>()[1], boxed<TensorList>()[2]};
     } else if constexpr (std::is_same_v<U, Tensor>) {
-      return is_none() ? Tensor() : std::get<Tensor>(v_);
+      return is_none() ? Tensor() : tensor();
     } else {
-      return std::get<U>(v_);
+      return plain<U>();
     }
   }
 
  private:
+  enum class Kind : uint8_t { None, Bool, Int, Double, Scalar, DType, Tensor, Box };
+  // Counts are taken and given back by hand, so that a plain value costs no more than its bytes.
+  union Content {
+    bool boolean;
+    int64_t integer;
+    double real;
+    Scalar scalar;
+    DType dtype;
+    TensorBody* tensor;
+    Box* box;
+  };
+
+  explicit Value(Ref<Box> b) : kind_(Kind::Box), v_{.box = b.detach()} {}
+
   template <class T>
   bool holds_box() const {
-    const auto* b = std::get_if<Ref<Box>>(&v_);
-    return b != nullptr && std::holds_alternative<T>((*b)->content);
+    return kind_ == Kind::Box && std::holds_alternative<T>(v_.box->content);
   }
   template <class T>
   T& boxed() const {
-    return std::get<T>(std::get<Ref<Box>>(v_)->content);
+    CLEW_ASSERT(kind_ == Kind::Box);
+    return std::get<T>(v_.box->content);
+  }
+  template <class T>
+  T plain() const {
+    if constexpr (std::is_same_v<T, bool>) {
+      CLEW_ASSERT(kind_ == Kind::Bool);
+      return v_.boolean;
+    } else if constexpr (std::is_same_v<T, int64_t>) {
+      CLEW_ASSERT(kind_ == Kind::Int);
+      return v_.integer;
+    } else if constexpr (std::is_same_v<T, double>) {
+      CLEW_ASSERT(kind_ == Kind::Double);
+      return v_.real;
+    } else if constexpr (std::is_same_v<T, Scalar>) {
+      CLEW_ASSERT(kind_ == Kind::Scalar);
+      return v_.scalar;
+    } else {
+      static_assert(std::is_same_v<T, DType>);
+      CLEW_ASSERT(kind_ == Kind::DType);
+      return v_.dtype;
+    }
   }
 
-  std::variant<std::monostate, bool, int64_t, double, Scalar, DType, Tensor, Ref<Box>> v_;
+  Kind kind_ = Kind::None;
+  Content v_{.integer = 0};
 };
 
 }  // namespace clew
