@@ -11,11 +11,6 @@ std::string (*describe_provenance)(const Provenance&) = nullptr;
 
 Node::~Node() = default;
 
-void Node::stamp() {
-  sequence = thread_state.next_sequence++;
-  if (capture_provenance != nullptr) provenance = capture_provenance();
-}
-
 std::string Node::forward_line() const {
   if (provenance.code == nullptr || describe_provenance == nullptr) return {};
   return describe_provenance(provenance);

@@ -130,10 +130,6 @@ Tensor prepare_tensor(const Tensor& t, const Preparation& p, int slot) {
   return out;
 }
 
-Tensor allocate(const TensorMeta& m, Device device) {
-  return Tensor::adopt(TensorBody::make_dense(m.shape, m.dtype, device));
-}
-
 Tensor make_view(const Tensor& base, const Geometry& g) {
   TensorBody* from = base.body();
   TensorBody* b = TensorBody::make();
@@ -174,7 +170,15 @@ Ref<autograd::OpNode> make_node(const OpInfo& op, Slots slots, const Tensor* ori
       node->edges.emplace_back();
       continue;
     }
-    node->edges.push_back(autograd::gradient_edge(*slots[i]));
+    TensorBody* const b = slots[i]->body();
+    auto* made_by = static_cast<autograd::Node*>(
+        std::atomic_ref<GraphNode*>(b->node).load(std::memory_order_acquire));
+    if (CLEW_LIKELY(made_by != nullptr)) {
+      node->edges.emplace_back(
+          autograd::Edge{Ref<autograd::Node>::share(made_by), made_by->is_accumulator() ? 0 : b->output_nr});
+    } else {
+      node->edges.push_back(autograd::gradient_edge(*slots[i]));  // a leaf's first use
+    }
     if (i < 32) needing |= 1u << i;
   }
   auto save = [&](size_t slot) {

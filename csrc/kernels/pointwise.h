@@ -33,13 +33,15 @@ inline void refuse_zero(const char* op, const Tensor& divisor) {
              ": expected an integer divisor without zeros, got one with a zero");
 }
 
+inline constexpr Params kNoParams{};
+
 template <class Loops>
 struct Pointwise {
-  static void run_unary(UnaryOp op, Tensor& out, const Tensor& a, const Params& params = {}) {
+  static void run_unary(UnaryOp op, Tensor& out, const Tensor& a, const Params& params = kNoParams) {
     Loops::unary(op, out, a, params);
   }
   static void run_binary(BinaryOp op, Tensor& out, const Tensor& a, const Tensor& b,
-                         const Params& params = {}) {
+                         const Params& params = kNoParams) {
     Loops::binary(op, out, a, b, params);
   }
 

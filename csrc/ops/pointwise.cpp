@@ -356,11 +356,15 @@ Tensor pointwise_backward(const Tensor& grad_output, const Tensor& saved, std::s
   "of the broadcast shape and promoted dtype.\nRaises:\n    clew.ShapeError: the shapes do not broadcast.\n"
 
 namespace {
-void check_alpha(const char* op, const Tensor& input, const Scalar& alpha) {
+[[gnu::noinline]] void check_unusual_alpha(const char* op, const Tensor& input, const Scalar& alpha) {
   CLEW_CHECK(!alpha.is_floating() || is_differentiable(input.dtype()), DTypeError, op,
              ": expected an integer alpha for dtype ", input.dtype(), ", got ", alpha);
   CLEW_CHECK(input.dtype() != kBool || alpha.equals(1) || alpha.kind() == Scalar::Kind::Bool, DTypeError, op,
              ": expected a bool alpha, or 1, for dtype bool, got ", alpha);
+}
+[[gnu::always_inline]] inline void check_alpha(const char* op, const Tensor& input, const Scalar& alpha) {
+  if (CLEW_UNLIKELY(alpha.kind() != Scalar::Kind::Int || input.dtype() == kBool))
+    check_unusual_alpha(op, input, alpha);
 }
 }  // namespace
 

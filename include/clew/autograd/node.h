@@ -75,7 +75,10 @@ class CLEW_API Node : public GraphNode {
     return *hooks;
   }
   /// Gives the node its place in the order of recording, and remembers the user's line.
-  void stamp();
+  void stamp() {
+    sequence = thread_state.next_sequence++;
+    if (capture_provenance != nullptr) provenance = capture_provenance();
+  }
   /// The user's forward line, or an empty string.
   std::string forward_line() const;
   void add_output(const Tensor& t) { outputs.emplace_back(t); }

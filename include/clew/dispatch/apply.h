@@ -121,7 +121,9 @@ inline void read_options(const TensorOptions& o, Device& device, bool& requires_
 template <class T>
 void read_options(const T&, Device&, bool&) {}
 
-CLEW_API Tensor allocate(const TensorMeta& m, Device device);
+inline Tensor allocate(const TensorMeta& m, Device device) {
+  return Tensor::adopt(TensorBody::make_dense(m.shape, m.dtype, device));
+}
 CLEW_API Tensor make_view(const Tensor& base, const Geometry& g);
 [[noreturn]] CLEW_API void no_kernel(const OpInfo& op, Device device);
 /// Opens the library of `device` unless that was done, for an op that has no kernel there yet. Raises
@@ -391,7 +393,7 @@ Tensor apply_inplace(const OpDef<Tensor(const Tensor&, A...)>& op, const Tensor&
 template <class R, class... A>
 Value apply_detail::run_boxed(const void* op_def, std::span<Value> args, bool inplace) {
   const auto& op = *static_cast<const OpDef<R(A...)>*>(op_def);
-  return [&]<size_t... I>(std::index_sequence<I...>)->Value {
+  return [&]<size_t... I>(std::index_sequence<I...>) -> Value {
     std::tuple<std::remove_cvref_t<A>...> unboxed{args[I].template to<A>()...};
     return std::apply(
         [&](const auto&... a) -> Value {
@@ -403,8 +405,7 @@ Value apply_detail::run_boxed(const void* op_def, std::span<Value> args, bool in
           return Value(::clew::apply(op, a...));
         },
         unboxed);
-  }
-  (std::index_sequence_for<A...>{});
+  }(std::index_sequence_for<A...>{});
 }
 
 /// Type-erased run_boxed of an op, for the op table.
