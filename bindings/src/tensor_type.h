@@ -49,7 +49,8 @@ PyObject* to_list(const Tensor& t);
 PyObject* to_dlpack(const Tensor& t);
 Tensor from_dlpack(PyObject* object);
 
-void init_tensor_type(PyObject* module);
+void init_tensor_type(PyObject* module);  // with the small types
+void init_small_types(PyObject* module);
 /// Functions from the op table: module `ops`, functions of `clew` and `clew.nn.functional`, Tensor methods.
 void init_ops(PyObject* module);
 /// The generator inside a clew.Generator, or null.
