@@ -171,8 +171,8 @@ Ref<autograd::OpNode> make_node(const OpInfo& op, Slots slots, const Tensor* ori
       continue;
     }
     TensorBody* const b = slots[i]->body();
-    auto* made_by = static_cast<autograd::Node*>(
-        std::atomic_ref<GraphNode*>(b->node).load(std::memory_order_acquire));
+    auto* made_by =
+        static_cast<autograd::Node*>(std::atomic_ref<GraphNode*>(b->node).load(std::memory_order_acquire));
     if (CLEW_LIKELY(made_by != nullptr)) {
       node->edges.emplace_back(
           autograd::Edge{Ref<autograd::Node>::share(made_by), made_by->is_accumulator() ? 0 : b->output_nr});

@@ -153,10 +153,8 @@ Tensor std(const Tensor& input, bool unbiased) { return apply(std_unbiased_op, i
       ", mean): 0-dim tensors.\nExample:\n    >>> [y.item() for y in clew." #id                           \
       "(clew.tensor([1.0, 3.0]), False)]\n    [1.0, 2.0]",                                                \
       .dtypes = kFloating,                                                                                \
-      .composite =                                                                                        \
-          [](const Tensor& input, bool unbiased) {                                                        \
-            return Tensor2{function(input, unbiased), mean(input)};                                       \
-          },                                                                                              \
+      .composite = [](const Tensor& input,                                                                \
+                      bool unbiased) { return Tensor2{function(input, unbiased), mean(input)}; },         \
   }};                                                                                                     \
   Tensor2 id(const Tensor& input, bool unbiased) { return apply(id##_unbiased_op, input, unbiased); }
 CLEW_WITH_MEAN(var_mean, var, "Variance")

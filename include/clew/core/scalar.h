@@ -16,7 +16,7 @@ class Scalar {
 
   constexpr Scalar() : kind_(Kind::Int), int_(0) {}
   template <class T>
-  requires std::is_arithmetic_v<T>
+    requires std::is_arithmetic_v<T>
   constexpr Scalar(T v)  // NOLINT(google-explicit-constructor)
       : kind_(std::is_same_v<T, bool>       ? Kind::Bool
               : std::is_floating_point_v<T> ? Kind::Double

@@ -25,7 +25,8 @@ class SmallVector {
   explicit SmallVector(size_t n, const T& value = T()) { resize(n, value); }
   SmallVector(std::initializer_list<T> l) : SmallVector(l.begin(), l.end()) {}
   template <class It>
-  requires(!std::is_integral_v<It>) SmallVector(It first, It last) {
+    requires(!std::is_integral_v<It>)
+  SmallVector(It first, It last) {
     const auto n = static_cast<size_t>(std::distance(first, last));
     reserve(n);
     for (size_t i = 0; i < n; ++i, ++first) std::construct_at(data_ + i, *first);
