@@ -239,6 +239,9 @@ def test_op_suite_over_the_emulator(seed: str) -> None:
         and "float32" in entry["dtypes"]
         and "float32" not in SAMPLES[entry["name"]].dtypes
     ]
+    if seed == "":  # errors and undeclared dtypes of all ops: what the host checks, and index kernels
+        names = [entry["name"] for entry in clew._C.op_table()]
+        tests += [f"{suite}::test_{what}[{n}]" for what in ("errors", "undeclared_dtypes") for n in names]
     assert len(tests) > 120
     passed, output = emulated(seed, *tests)
     assert passed == len(tests), output[-300:]
