@@ -42,6 +42,8 @@ if(CLEW_SANITIZE)
       -fno-sanitize-recover=undefined -fno-sanitize=vptr,null,nonnull-attribute,returns-nonnull-attribute)
   endif()
   target_link_options(clew_link INTERFACE -fsanitize=${CLEW_SANITIZE})
+  # Blocks of Clew's own lists would hide overflows and uses after free.
+  target_compile_definitions(clew_flags INTERFACE CLEW_NO_MEMORY_CACHE)
 endif()
 
 # Numeric loops: errno and floating-point traps are never looked at, and the loops must vectorise.
