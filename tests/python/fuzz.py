@@ -443,6 +443,11 @@ def check_inplace(
     other, other_error = attempt(method, args[1:], kwargs, f"{what} in place")
     if other_error is None and other is not x:
         raise Wrong(f"{what} in place: did not return the tensor")
+    if error is None and is_tensor(result) and result.device != x.device:
+        # A 0-dim CPU tensor goes along with any device, but cannot hold what comes out there.
+        if not isinstance(other_error, clew.DeviceError):
+            raise Wrong(f"{what} in place: expected a DeviceError, got {other_error!r}")
+        return
     fits = error is None and is_tensor(result) and (result.shape, result.dtype) == (x.shape, x.dtype)
     if fits and comparable:
         if other_error is not None:
