@@ -14,7 +14,9 @@ extent="${2:-full}"
 
 ensure_venv
 cmake --preset "$preset" -DPython_EXECUTABLE="$VENV/bin/python" >/dev/null
-cmake --build --preset "$preset"
+targets=()
+if [ "$preset" = tsan ]; then targets=(--target clew_tests); fi
+cmake --build --preset "$preset" "${targets[@]}"
 tests="$ROOT/build/$preset/clew_tests"
 # The BLAS is not instrumented; its own threads would only add noise.
 export OPENBLAS_NUM_THREADS=1
