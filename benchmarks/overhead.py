@@ -210,11 +210,13 @@ def import_row(names: list[str], rounds: int) -> Row:
 
 
 def package_mb(module: ModuleType) -> float:
-    total = 0
+    sizes = {}  # by file, however many names it has
     for folder, folders, files in os.walk(module.__path__[0], followlinks=True):
         folders[:] = [f for f in folders if f != "__pycache__"]
-        total += sum(os.stat(os.path.join(folder, f)).st_size for f in files)
-    return total / 1e6
+        for name in files:
+            status = os.stat(os.path.join(folder, name))
+            sizes[status.st_dev, status.st_ino] = status.st_size
+    return sum(sizes.values()) / 1e6
 
 
 def size_row(libraries: list[ModuleType]) -> Row:
